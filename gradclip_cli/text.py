@@ -83,6 +83,15 @@ def sentence(text: str) -> str:
     return text if text.endswith("?") else f"{text}."
 
 
+def capital(text: str) -> str:
+    """Begin a sentence with a capital letter.
+
+    >>> capital("take 7.8"), capital("")
+    ('Take 7.8', '')
+    """
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def shortlist(names: list[str], most: int = 8) -> str:
     """List at most `most` names, and say how many more there are.
 

@@ -49,8 +49,19 @@ def _problem(figures: Figures, rows: list[int], column: int, message: str) -> Pr
     first = figures.firsts.get((rows[0], column))
     worst = max(rows, key=lambda row: figures.nonfinite[row, column])
     count, most = (int(figures.nonfinite[row, column]) for row in (rows[0], worst))
-    found = Problem(rows, count, 0, message, column, place=first.place if first is not None else None, worst=most)
-    return found._replace(brief=_counted(figures, worst, column).replace(" elements", ""))
+    place = first.place if first is not None else None
+    found = Problem(
+        rows, count, 0, f"{message}{_others(figures, rows, rows[0], column)}", column, place=place, worst=most
+    )
+    brief = f"{_counted(figures, worst, column)}{_others(figures, rows, worst, column)}"
+    return found._replace(brief=brief.replace(" elements", ""))
+
+
+def _others(figures: Figures, rows: list[int], told: int, column: int) -> str:
+    """Name the kinds that the elements of a tensor are in other dumps than the one that is told, and not in that one."""
+    here = _kinds(figures, [told], [column]).split(" and ")
+    other = [kind for kind in _kinds(figures, rows, [column]).split(" and ") if kind not in here]
+    return f"; {other[0]} in other {figures.noun}s" if other else ""
 
 
 def _origin(figures: Figures, row: int, bad: list[int], column: int, *, settled: bool) -> str:
@@ -64,7 +75,7 @@ def _origin(figures: Figures, row: int, bad: list[int], column: int, *, settled:
     )
     guess = "" if settled else " (by the alphabet, since these names tell no order)"
     where = f"{name} is the last of them{guess}, {_counted(figures, row, column, short=True)}"
-    return f"{_kinds(figures, row, bad)} in {which} tensors{reach}; {where}"
+    return f"{_kinds(figures, [row], bad)} in {which} tensors{reach}; {where}"
 
 
 def _reaches_back(figures: Figures, row: int, bad: list[int], column: int) -> bool:
@@ -75,14 +86,14 @@ def _reaches_back(figures: Figures, row: int, bad: list[int], column: int) -> bo
     return bool(rest) and all(one.block == block or forward_key(one.name) > end for one in rest)
 
 
-def _kinds(figures: Figures, row: int, columns: list[int]) -> str:
-    """Name what the elements of some tensors are.
+def _kinds(figures: Figures, rows: list[int], columns: list[int]) -> str:
+    """Name what the elements of some tensors are in some dumps.
 
-    >>> _kinds(Figures([], [], [], *[np.ones((1, 1))] * 11), 0, [0])
+    >>> _kinds(Figures([], [], [], *[np.ones((1, 1))] * 11), [0], [0])
     'NaN and Inf'
     """
-    infinite = figures.posinf[row, columns] + figures.neginf[row, columns]
-    kinds = (figures.nan[row, columns], "NaN"), (infinite, "Inf")
+    at = np.ix_(rows, columns)
+    kinds = (figures.nan[at], "NaN"), (figures.posinf[at] + figures.neginf[at], "Inf")
     return " and ".join(word for counts, word in kinds if counts.any())
 
 

@@ -50,11 +50,16 @@ def _limited(parts: Parts, which: NDArray[np.intp], limit: float, work: Workspac
     for part in (chosen.real, chosen.imaginary):
         part[infinite] = _directions(part[infinite])
     _, exponents = np.frexp(np.maximum(np.abs(chosen.real), np.abs(chosen.imaginary)))
-    pairs = np.stack([np.ldexp(part, -exponents) for part in (chosen.real, chosen.imaginary)], axis=1)
-    sizes = moduli.moduli(Parts(pairs[:, 0], pairs[:, 1], wide=False), work)
+    pairs = np.stack([np.ldexp(part, _AWAY - exponents) for part in (chosen.real, chosen.imaginary)], axis=1)
+    sizes = moduli.moduli(Parts(*np.ldexp(pairs, -_AWAY).T, wide=False), work)
+    mantissa, exponent = math.frexp(limit)
     with np.errstate(invalid="ignore"):
-        found: NDArray[np.float64] = pairs / sizes[:, None] * limit
+        found: NDArray[np.float64] = np.ldexp(pairs / sizes[:, None] * mantissa, exponent - _AWAY)
     return found
+
+
+_AWAY = 500
+"""The exponent that keeps the quotient of a small part away from where it would be rounded before it is multiplied."""
 
 
 def _directions(part: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.diff import DiffLogs
 from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import ValueReport
 
 if TYPE_CHECKING:
     import pandas
+
+
+class Parted(NamedTuple):
+    """How the norms of two runs differ, step by step, of the whole and of each block in both; or why they cannot be compared."""
+
+    diff: DiffLogs | None
+    why: str = ""
 
 
 class _RunReport(NamedTuple):
@@ -22,13 +30,14 @@ class _RunReport(NamedTuple):
     notes: Sequence[Note]
     failed: Sequence[GradclipError]
     values: ValueReport | None = None
+    parted: Parted | None = None
 
 
 class RunReport(InNotebooks, _RunReport):
     """What a page shows: norms and thresholds, what `check` found, and the norms of another run if there is one.
 
     `title` is what the user calls the run, or its path. `failed` holds the errors of dumps that were left out.
-    `values` counts elements by magnitude, if the user asked for it.
+    `values` counts elements by magnitude, if the user asked for it. `parted` says where the runs part, if there are two.
     """
 
     __slots__ = ()

@@ -204,7 +204,7 @@ def one_step(strategy: Strategy, summary: Summary) -> str:
     low, high = (times * summary.mean for times in BAND)
     what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {plural(summary.count, 'sample')}"
     return (
-        f"one step does not tell how norms vary: give the dumps of {MIN_STEPS} or more. Until then {strategy.name} may take"
+        f"one step does not tell how norms vary: give {MIN_STEPS} or more. Until then {strategy.name} may take"
         f" {low:.4g} to {high:.4g}, {BAND[0]:g} to {BAND[1]:g} times {what}"
     )
 
@@ -213,7 +213,4 @@ def two_steps(low: float, high: float) -> str:
     """Say that of two norms that are far apart, either may be the usual one; return an empty text where they are not."""
     if high <= EXPLODING_FACTOR * low:
         return ""
-    return (
-        f"two steps of {low:.4g} and {high:.4g} do not tell which of them is usual:"
-        f" give the dumps of {MIN_STEPS} or more"
-    )
+    return f"two steps of {low:.4g} and {high:.4g} do not tell which of them is usual: give {MIN_STEPS} or more"

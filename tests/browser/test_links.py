@@ -50,7 +50,7 @@ def test_the_slider_moves_marks_and_the_sentence(threshold: float, opened: Open)
     one.until(lambda: sum(mark.fill == OVER for mark in norms(one).values()) == clipped)
     said = str(one.page.inner_text("#told"))
     assert f"clips {clipped} of {len(totals)} " in said
-    assert f"({clipped / len(totals):.1%})".replace("%", " %") in said
+    assert f"({clipped / len(totals):.0%})".replace("%", " %") in said
 
 
 def test_a_brush_zooms_the_map_and_a_double_click_ends_it(opened: Open) -> None:

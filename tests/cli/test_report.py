@@ -56,6 +56,16 @@ REFUSED = {
     "a": (2, "give -o PAGE, --figures DIR, or both"),
     "a -o page.html --format svg": (2, "--format is that of figures; give --figures DIR"),
     "a --figures new --static": (2, "--static is about the page; give -o PAGE.html"),
+    "a -o page.html --title=": (2, "--title is empty; give a text, or leave it out for the name of the input"),
+    "a --figures -": (2, "--figures is a directory, and - is standard output; give a directory"),
+    "a -o new/x.html --figures new/x.html": (
+        2,
+        "-o and --figures would both write new/x.html; give another page or directory",
+    ),
+    "a -o new/map.svg --figures new/": (
+        2,
+        "-o and --figures would both write new/map.svg; give another page or directory",
+    ),
     "a -o page.html -f json": (2, "No such option '-f'"),
     "a -o page.html --column x": (2, "--column chooses a column of a log"),
     "a -o page.html --steps 1 --along 0": (2, "--steps and --along exclude each other"),

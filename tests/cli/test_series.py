@@ -56,7 +56,7 @@ def test_what_is_advised_stands_beside_what_is_suggested(save: Save, run: Run) -
         save(f"step_{k}.npz", **{"a.w": [norm]})
     found = run("stats", ".", "--by", "total", "--by", "layer").out
     rows = [line for line in found.splitlines() if line.startswith("clip-by-global-norm  ")]
-    assert [line.endswith("mad:5 would be 1.741, as advised below") for line in rows[-1:]] == [True]
+    assert [line.endswith("mad:5 would be 1.741, as advised") for line in rows[-1:]] == [True]
     assert "the mean is led by a few large norms; mad:5 would be 1.741  --layer 'a=:16.31'" in found
 
 

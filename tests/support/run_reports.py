@@ -1,6 +1,7 @@
 """Reports of runs, for the tests of pictures and pages."""
 
 import gradclip_cli
+from gradclip_cli.commands.report.against import parted
 from gradclip_cli.reports.run import RunReport
 
 
@@ -8,4 +9,5 @@ def run_report(inputs: str, title: str = "run", against: str | None = None, trie
     """Return what a page shows of a run."""
     norms, found = gradclip_cli.stats(inputs, tries=tries), gradclip_cli.check(inputs)
     other = None if against is None else gradclip_cli.stats(against)
-    return RunReport(title, norms, found, other, norms.notes, [])
+    apart = None if other is None else parted(norms, other)
+    return RunReport(title, norms, found, other, norms.notes, [], parted=apart)

@@ -3,16 +3,15 @@
 from typing import TYPE_CHECKING
 
 from gradclip_cli.commands.check.report import report_of_logs
+from gradclip_cli.commands.report.against import on_steps, parted
 from gradclip_cli.commands.report.plan import ReportPlan
 from gradclip_cli.commands.report.reading import Reading
 from gradclip_cli.commands.stats.report import stats, stats_of_logs
 from gradclip_cli.engine.run import Run
-from gradclip_cli.inputs.wanted_steps import listed
-from gradclip_cli.notes import Note, merged
+from gradclip_cli.notes import merged
 from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.text import plural
 
 if TYPE_CHECKING:
     from gradclip_cli.engine.memory.memory import Memory
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
 def report(plan: ReportPlan, run: Run, memory: "Memory | None" = None) -> RunReport:
     """Read a run once, and then the one that it is held against, of which what the memory holds is not read."""
     norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run).report()
-    notes, failed, other = [*norms.notes, *found.notes], [*norms.failed], None
+    notes, failed, other, apart = [*norms.notes, *found.notes], [*norms.failed], None, None
     if plan.against is not None:
         other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress), memory)
-        notes += [*other.notes, *_on_steps(norms, other)]
+        notes += [*other.notes, *on_steps(norms, other)]
         failed += other.failed
-    return RunReport(plan.title, norms, found, other, merged(notes), failed, values)
+        apart = parted(norms, other)
+    return RunReport(plan.title, norms, found, other, merged(notes), failed, values, apart)
 
 
 def _of_logs(plan: ReportPlan, run: Run) -> tuple[StatsReport, CheckReport, None]:
@@ -34,15 +34,3 @@ def _of_logs(plan: ReportPlan, run: Run) -> tuple[StatsReport, CheckReport, None
 
     joined = read_logs(plan.stats)
     return stats_of_logs(joined, plan.stats), report_of_logs(plan.check, joined, run), None
-
-
-def _on_steps(norms: StatsReport, other: StatsReport) -> list[Note]:
-    """Note the steps that only one of two runs has; a dump without a step is held against none."""
-    own, its = ({dump.step for dump in one.dumps if dump.step is not None} for one in (norms, other))
-    lacks, more = sorted(own - its), sorted(its - own)
-    if not lacks and not more:
-        return []
-    parts = [f"lacks {listed(lacks)}"] if lacks else []
-    parts += [f"has {listed(more)}, which the run lacks"] if more else []
-    what = f"{len(own & its):,} of {plural(len(own), 'step')} of the run are in it, too; it {' and '.join(parts)}"
-    return [Note("against-steps", f"{other.inputs[0]}: {what}")]

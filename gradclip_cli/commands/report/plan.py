@@ -1,5 +1,6 @@
 """The plan of `report`: what is read, and what is written of it."""
 
+import os
 from dataclasses import dataclass
 
 from gradclip_cli.checks import NAMES
@@ -8,9 +9,10 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.render.html import PICTURES
 from gradclip_cli.render.html.drawing import FORMATS
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import did_you_mean
+from gradclip_cli.text import did_you_mean, printable
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Wanted:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.figures == STANDARD:
+            raise UsageError("--figures is a directory, and - is standard output; give a directory")
+        if self.page not in (None, STANDARD) and self.figures is not None and self._collides(self.page):
+            raise UsageError(
+                f"-o and --figures would both write {printable(self.page)}; give another page or directory"
+            )
         if self.static and self.page is None:
             raise UsageError("--static is about the page; give -o PAGE.html")
         if self.format is not None and self.figures is None:
@@ -31,6 +39,15 @@ class Wanted:
         if self.format is not None and self.format not in FORMATS:
             hint = did_you_mean(self.format, FORMATS, f"formats are {', '.join(FORMATS)}")
             raise UsageError(f"there is no format {self.format!r} of figures; {hint}")
+
+    def _collides(self, page: str) -> bool:
+        """Whether the page is the directory of figures, or one of them."""
+        taken = [self.figures or "", *(self.figure(name) for name in PICTURES)]
+        return os.path.realpath(page) in map(os.path.realpath, taken)
+
+    def figure(self, name: str) -> str:
+        """Return the path of a figure."""
+        return os.path.join(self.figures or "", f"{name}.{self.format or FORMATS[0]}")
 
     @property
     def nothing(self) -> bool:
@@ -49,6 +66,8 @@ class ReportPlan:
     wanted: Wanted = Wanted()
 
     def __post_init__(self) -> None:
+        if not self.title.strip():
+            raise UsageError("--title is empty; give a text, or leave it out for the name of the input")
         if self.paths.count(STANDARD) > 1:
             raise UsageError("standard input can be read only once; give - once")
         if self.stats.cache and (self.against is None or self.against.logs is not None):

@@ -53,7 +53,7 @@ def _targets(plan: ReportPlan) -> Iterator[str]:
     if plan.wanted.page is not None:
         yield stream_name(plan.wanted.page, 1)
     if plan.wanted.figures is not None:
-        yield from (_figure(plan, name) for name in PICTURES)
+        yield from map(plan.wanted.figure, PICTURES)
 
 
 def _contents(plan: ReportPlan, report: RunReport, scripts: Scripts) -> Iterator[tuple[str, bytes]]:
@@ -65,8 +65,4 @@ def _contents(plan: ReportPlan, report: RunReport, scripts: Scripts) -> Iterator
         yield stream_name(wanted.page, 1), drawn.encode(errors="backslashreplace")
     if wanted.figures is not None:
         for name, content in figures(report, wanted.format or FORMATS[0]).items():
-            yield _figure(plan, name), content
-
-
-def _figure(plan: ReportPlan, name: str) -> str:
-    return os.path.join(plan.wanted.figures or "", f"{name}.{plan.wanted.format or FORMATS[0]}")
+            yield wanted.figure(name), content

@@ -1,15 +1,26 @@
 """Say at the top of a page what happened, in the words of `stats` and `check`: which step, which layer, which threshold."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradclip_cli.render.screens.check_problems import problems
+from gradclip_cli.checks import NAMES
+from gradclip_cli.render.html.parting import parting
+from gradclip_cli.render.screens.check import BAD, label_of, on_screen
+from gradclip_cli.render.screens.check_problems import Problem
 from gradclip_cli.render.screens.stats_findings import found
 from gradclip_cli.render.tables.check import nothing_found
 from gradclip_cli.render.tables.stats import without_gradients
+from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.text import plural, sentence
+from gradclip_cli.text import capital, sentence, shortlist
+
+_DATED = ("nonfinite", "exploding")
+"""The rules of which `stats` says more than `check`: the first tensor, the highest step, and what rose first."""
+
+_MORE = 3
+"""The most places that are named beside the worst."""
 
 
 class Said(NamedTuple):
@@ -21,16 +32,35 @@ class Said(NamedTuple):
 
 
 def answer(report: RunReport) -> list[Said]:
-    """Return what stands out, what else `check` found, and which threshold is advised; the worst first."""
+    """Return a line for each rule that found something, the worst first, how another run differs, and which threshold is advised."""
     if not report.stats.holds_norms:
-        return [Said("warn", "", sentence(without_gradients(report.stats)))]
-    return [*_stands_out(report.stats), _checked(report), *_advised(report.stats)]
+        return [Said("warn", "", capital(sentence(without_gradients(report.stats))))]
+    apart = [Said("", *said) for said in parting(report)]
+    return [*_by_rule(report), *apart, *_advised(report.stats)]
 
 
-def _stands_out(report: StatsReport) -> Iterator[Said]:
+def _by_rule(report: RunReport) -> Iterator[Said]:
+    """Yield what stands out, or that `check` finds nothing."""
+    check, dated = report.check, dict(_stands_out(report.stats))
+    problems = dict[str, list[Problem]]()
+    for one in on_screen(check):
+        problems.setdefault(one.rule, []).append(one)
+    for rule in NAMES:
+        if rule in dated and (rule in _DATED or rule not in problems):
+            yield dated[rule]
+        elif rule in problems:
+            yield _worst(report, rule, problems[rule])
+    if not problems:
+        head, rest = nothing_found(check)
+        yield Said("", head.capitalize(), sentence(rest.strip()))
+
+
+def _stands_out(report: StatsReport) -> Iterator[tuple[str, Said]]:
+    """Yield what `stats` says first, each with the rule of `check` that is about the same."""
     for kind, when, what in found(report):
-        head = kind.text if kind.text.isupper() or kind.text == "NaN" else kind.text.capitalize()
-        yield Said(kind.style, head, sentence(f"{_when(when)}: {what}".replace("  ", ": ").removeprefix(": ")))
+        rule = kind.text if kind.text in NAMES else "nonfinite"
+        head = kind.text.capitalize() if rule == kind.text else kind.text
+        yield rule, Said(kind.style, head, sentence(f"{_when(when)}: {what}".replace("  ", ": ").removeprefix(": ")))
 
 
 def _when(when: str) -> str:
@@ -44,22 +74,30 @@ def _when(when: str) -> str:
     return f"at {when}" if when.startswith("step ") else f"in {when}"
 
 
-def _checked(report: RunReport) -> Said:
-    """Name the problems that `check` finds, or say that it finds none."""
+def _worst(report: RunReport, rule: str, problems: Sequence[Problem]) -> Said:
+    """Say where a rule finds most, when and what, as the screen of `check` does, and where else."""
     check = report.check
-    rules = list(dict.fromkeys(one.rule for one in problems(check.findings)))
-    if rules:
-        among = f"in {plural(check.dumps, check.noun)}: {', '.join(rules)}."
-        return Said("", f"{plural(len(rules), 'problem')}", among)
-    head, rest = nothing_found(check)
-    return Said("", head.capitalize(), sentence(rest.strip()))
+    first, *others = sorted(problems, key=lambda one: -one.size)
+    place = [*filter(None, (label_of(first, check), first.tensors, first.when(check.dumps, check.noun)))]
+    told = f"{', '.join(place)}: {first.what}" if place else first.what
+    also = f"; also {_places(others, check)}" if others else ""
+    head = _kinds(report.stats) if rule == "nonfinite" else rule.capitalize()
+    return Said("bad" if rule in BAD else "warn", head, sentence(f"{told}{also}"))
+
+
+def _places(problems: Sequence[Problem], check: CheckReport) -> str:
+    return shortlist([*dict.fromkeys(label_of(one, check) for one in problems)], _MORE)
+
+
+def _kinds(report: StatsReport) -> str:
+    """Name what the norms are that are not finite."""
+    norms = [dump.norm for dump in report.dumps]
+    kinds = {"NaN": any(map(math.isnan, norms)), "Inf": any(map(math.isinf, norms))}
+    return " and ".join(kind for kind, there in kinds.items() if there) or "Not finite"
 
 
 def _advised(report: StatsReport) -> Iterator[Said]:
     """Say which threshold is advised, and why; or why there is none."""
     advice = report.advice
-    if advice is None:
-        return
-    lines = advice.lines or [sentence(advice.reason)]
-    first = lines[0]
-    yield Said("", "", f"{first[:1].upper()}{first[1:]}")
+    if advice is not None:
+        yield Said("", "", capital((advice.lines or [sentence(advice.reason)])[0]))

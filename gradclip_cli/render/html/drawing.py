@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.render.html.pdf_order import in_order
+from gradclip_cli.render.html.theme import NUMBERS
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -48,7 +49,7 @@ def compiled(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def svg_of(vega: Mapping[str, Any]) -> str:
     """Draw a Vega spec as SVG; nothing is fetched for it."""
-    found: str = _library().vega_to_svg(dict(vega), allowed_base_urls=[])
+    found: str = _library().vega_to_svg(dict(vega), allowed_base_urls=[], format_locale=NUMBERS)
     return found
 
 
@@ -56,7 +57,7 @@ def drawn(spec: Mapping[str, Any], format: str) -> bytes:
     """Draw a Vega-Lite spec in one of `FORMATS`; nothing is fetched for it."""
     draw = getattr(_library(), f"vegalite_to_{format}")
     scale = {"scale": _SCALE} if format == "png" else {}
-    found: str | bytes = draw(_of_version(spec), allowed_base_urls=[], **scale)
+    found: str | bytes = draw(_of_version(spec), allowed_base_urls=[], format_locale=NUMBERS, **scale)
     if isinstance(found, str):
         return found.encode()
     return in_order(found) if format == "pdf" else found

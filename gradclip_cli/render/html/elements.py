@@ -16,6 +16,9 @@ _SENTENCE = 30
 
 _FIGURE = re.compile(r"[-+<>~]?[\d,.]+(e[-+]?\d+)?( ?[%x×]| [kMGT]?B)?|-|–|nan|-?inf", re.IGNORECASE)
 
+_PERCENT = re.compile(r"(?<=\d)%$")
+"""A share as tables write it, which a page writes as its sentences do."""
+
 
 def text(value: str) -> str:
     """Return a text as HTML: what does not print is spelled out, and nothing in it is markup."""
@@ -60,7 +63,8 @@ def _kind(cells: Sequence[str]) -> str:
 def of_grid(grid: Grid) -> NumberTable:
     """Return a table of a screen as one of a page, the total as its last row."""
     heads = [column.heading.replace("\n", " ") for column in grid.columns]
-    return NumberTable(grid.title, heads, [*grid.rows, *([grid.total] if grid.total is not None else [])])
+    rows = [*grid.rows, *([grid.total] if grid.total is not None else [])]
+    return NumberTable(grid.title, heads, [[_PERCENT.sub(" %", cell) for cell in row] for row in rows])
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.render.html.depth import Depth, depths
+from gradclip_cli.render.html.norm_axis import NormAxis, drawn
 from gradclip_cli.render.html.picture import NumberTable, Picture, View
 from gradclip_cli.render.html.theme import NORM, SERIES
 from gradclip_cli.render.html.theme import ZERO as GREY
@@ -82,11 +83,11 @@ def _point(kind: str, place: int, block: str, several: Sequence[Summary]) -> _Po
 
 
 def _values(points: Sequence[_Point], coloured: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a value for each point with a median above 0, its norms with four digits."""
+    """Return a value for each point with a median above 0, its norms with five digits."""
     found = []
     for one in points:
         if one.median:
-            norms = {name: float(f"{norm:.4g}") for name, norm in zip(one._fields[3:], one[3:], strict=True)}
+            norms = {name: drawn(norm or 0.0) for name, norm in zip(one._fields[3:], one[3:], strict=True)}
             group = one.kind if one.kind in coloured else "others"
             found.append({"kind": one.kind, "place": one.place, "block": one.block, "group": group, **norms})
     return found
@@ -113,7 +114,10 @@ def _lines(points: Sequence[_Point], stats: StatsReport, unnumbered: int) -> Vie
     }
     colour = {"field": "group", "type": "nominal", "scale": {"domain": domain, "range": range_}, "legend": legend}
     shared = {"x": {**x, "axis": {"tickMinStep": 1, "format": "d"}}, "color": colour, "detail": {"field": "kind"}}
-    y = {"field": "median", **_norm_axis(stats)}
+    y = {
+        "field": "median",
+        **_norm_axis(stats, [norm for one in points if one.median for norm in (one.median, one.p90)]),
+    }
     line = {"type": "line", "strokeWidth": 1.5, "point": {"size": 18}}
     without = f" Without {plural(unnumbered, 'layer')} in no numbered block." if unnumbered else ""
     return {
@@ -139,9 +143,10 @@ _SLOPE = (
 )
 
 
-def _norm_axis(stats: StatsReport) -> dict[str, Any]:
+def _norm_axis(stats: StatsReport, norms: Sequence[float | None]) -> dict[str, Any]:
+    """Return the axis of norms; its ends are fixed, since Vega would put them beyond float64."""
     title = "median norm" if len(stats.dumps) > 1 else "norm"
-    return {"type": "quantitative", "title": title, "scale": {"type": "log", "nice": False, "padding": 6}}
+    return {"type": "quantitative", "title": title, "scale": NormAxis.of(filter(None, norms), ()).scale}
 
 
 def _told() -> list[dict[str, Any]]:
@@ -160,7 +165,7 @@ def _side_by_side(points: Sequence[_Point], stats: StatsReport) -> View:
     if len(points) <= _MOST_BARS:
         x = {"field": "kind", "type": "nominal", "sort": None, "axis": {"labelLimit": 140, "labelAngle": -40}}
     x["title"] = "layer, from the input on"
-    y = _norm_axis(stats)
+    y = _norm_axis(stats, [norm for one in points if one.median for norm in (one.median, one.max)])
     return {
         "title": {"text": "Gradient flow", "subtitle": ["Median norm of each layer, and a line up to its largest."]},
         "width": _WIDTH,

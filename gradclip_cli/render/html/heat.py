@@ -15,7 +15,7 @@ from gradclip_cli.inputs.naming import block_of
 from gradclip_cli.render.html.picture import ZOOM, View
 from gradclip_cli.render.html.pooled import ABSENT, NONFINITE, ZERO, Pooled
 from gradclip_cli.render.html.rows import MapRows
-from gradclip_cli.render.html.steps import axis_title, name_of, places
+from gradclip_cli.render.html.steps import STEP_TICKS, axis_title, name_of, places
 from gradclip_cli.render.html.theme import BAD
 from gradclip_cli.render.html.theme import ZERO as GREY
 from gradclip_cli.reports.stats import StatsDump
@@ -28,7 +28,10 @@ _STRIP = 14
 """The height of the strip above the rows, for marks, in pixels."""
 
 _ALL_LABELS = 40
-"""With more rows, only the first of each block is labelled."""
+"""With more rows, only the first of each block and the last row are labelled."""
+
+_APART = 10
+"""The least distance of two labels in pixels, which are as high."""
 
 OVERLAP = {"x2Offset": 0.5, "height": {"band": 1.05}}
 """How cells of rows reach into their neighbours: where edges lie within a pixel, the ground would shine through between them."""
@@ -94,7 +97,7 @@ def x_axis(dumps: Sequence[StatsDump], *, linked: bool) -> dict[str, Any]:
         "type": "quantitative",
         "title": axis_title(dumps),
         "scale": scale,
-        "axis": {"grid": False},
+        "axis": {**STEP_TICKS, "grid": False},
     }
 
 
@@ -104,12 +107,23 @@ def height_of(rows: MapRows) -> int:
     return _STRIP + max(3 * count, min(22 * count, 360))
 
 
+def _heads(rows: MapRows) -> dict[str, str]:
+    """Return the labels of rows that are written, and what for: of many, the first of each block and the last of all."""
+    if len(rows.labels) <= _ALL_LABELS:
+        return dict(zip(rows.labels, rows.labels, strict=True))
+    runs = groupby(enumerate(rows.names), lambda row: block_of(row[1]))
+    first = {next(several)[0]: block for block, several in runs}
+    last, apart = len(rows.labels) - 1, _APART * len(rows.labels) / (height_of(rows) - _STRIP)
+    found, end = {last: rows.labels[last]}, last - apart
+    for row in sorted(first, reverse=True):
+        if row <= end:
+            found[row], end = first[row], row - apart
+    return {rows.labels[row]: found[row] for row in sorted(found)}
+
+
 def y_axis(rows: MapRows) -> dict[str, Any]:
     """Return the axis of rows: all labelled where they are few, else the first of each block."""
-    heads = dict(zip(rows.labels, rows.labels, strict=True))
-    if len(rows.labels) > _ALL_LABELS:
-        runs = groupby(zip(rows.labels, rows.names, strict=True), lambda row: block_of(row[1]))
-        heads = {next(several)[0]: block for block, several in runs}
+    heads = _heads(rows)
     texts = {label: name if len(name) <= 20 else label for label, name in heads.items()}
     axis = {
         "values": list(heads),
@@ -117,7 +131,7 @@ def y_axis(rows: MapRows) -> dict[str, Any]:
         "labelFontSize": 9,
         "labelLimit": 105,
     }
-    axis |= {"ticks": False, "domain": False, "labelOverlap": True, "grid": False}
+    axis |= {"ticks": False, "domain": False, "labelOverlap": len(rows.labels) <= _ALL_LABELS, "grid": False}
     scale = {"domain": list(rows.labels), "padding": 0, "range": [_STRIP, height_of(rows)]}
     return {"field": "row", "type": "nominal", "title": None, "axis": axis, "scale": scale}
 

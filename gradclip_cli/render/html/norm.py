@@ -1,7 +1,6 @@
 """The norm of the whole over the steps of a run, beside how often norms occur, with a slider of the threshold."""
 
 import math
-from os.path import basename
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from gradclip_cli.render.html.norm_events import ABOVE, events
 from gradclip_cli.render.html.norm_line import NormLine, lines
 from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.norm_tables import effects_table, norms_table, says
+from gradclip_cli.render.html.parting import other_name
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.rule_lines import RuleLine, drawn_rules, rule_lines
 from gradclip_cli.render.html.slider import slider
@@ -58,12 +58,13 @@ def _parts(report: RunReport) -> _Parts:
     stats, against = report.stats, report.against
     points = NormPoints.of(stats.dumps)
     beside = NormPoints.of(against.dumps) if against is not None and against.dumps else None
+    beside = None if beside is not None and _are_apart(points, beside) else beside
     positive = points.norms[points.positive]
     every = np.concatenate([positive, beside.norms[beside.positive]]) if beside else positive
     rules = rule_lines(stats) if len(every) else []
     axis = NormAxis.of([every.min(), every.max()], [rule.threshold for rule in rules]) if len(every) else _NOTHING
     noun = axis_title(stats.dumps)
-    names = _name(stats), "" if against is None else _other_name(stats, against)
+    names = _name(stats), other_name(report)
     moves = slider(stats, axis) if len(positive) else None
     told, row = _first(report, points)
     line = NormLine(points, beside, names, axis, moves, told, row, *_chosen(stats), stats.epsilon, noun)
@@ -75,11 +76,9 @@ def _name(stats: StatsReport) -> str:
     return printable(stats.column) if stats.column else f"global {norm_name(stats.norm_type)}"
 
 
-def _other_name(stats: StatsReport, against: StatsReport) -> str:
-    """Name the other run: by the last part of its path, unless that of both runs is the same."""
-    own, other = (one.inputs[0].rstrip("/") if one.inputs else "" for one in (stats, against))
-    same = basename(own) == basename(other)
-    return printable(other if same else basename(other)) or "the other run"
+def _are_apart(points: NormPoints, beside: NormPoints) -> bool:
+    """Whether all of a run comes before or after the other one, so that one axis would show little of both."""
+    return points.places[-1] < beside.places[0] or beside.places[-1] < points.places[0]
 
 
 def _first(report: RunReport, points: NormPoints) -> tuple[str, int | None]:
@@ -117,6 +116,8 @@ def _notes(report: RunReport, line: NormLine, rules: list[RuleLine]) -> list[str
         found.append(f"The strategy at hand is {stats.advice.strategy}; thresholds here are of {GLOBAL.name}.")
     if beyond := [rule.text for rule in rules if not axis.holds(rule.threshold)]:
         found.append(f"Beyond the axis: {', '.join(beyond)}.")
+    if report.against is not None and line.against is None:
+        found.append(f"The steps of {line.names[1]} lie beyond the axis, so it is not drawn.")
     if line.against is not None and line.points.numbered != line.against.numbered:
         found.append("One run has no numbers of steps: its dumps are counted from 0.")
     return found

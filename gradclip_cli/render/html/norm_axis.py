@@ -1,6 +1,7 @@
 """The axis of norms, which the line, the histogram and the slider of the threshold share: logarithmic, with fixed ends."""
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -42,16 +43,21 @@ class NormAxis(NamedTuple):
         """Its ends as norms."""
         return [drawn(10**self.low), drawn(10**self.high)]
 
+    @property
+    def scale(self) -> dict[str, Any]:
+        """Its scale; a norm that is subnormal stands at the lower end."""
+        clamp = {"clamp": True} if self.low == _ENDS[0] else {}
+        return {"type": "log", "domain": self.domain, "nice": False, **clamp}
+
     def holds(self, value: float) -> bool:
         """Whether it shows a value."""
         return value > 0 and self.low <= math.log10(value) <= self.high
 
     def y(self, field: str, **axis: Any) -> dict[str, Any]:
         """Return the encoding of a field by height; `axis` is how its ticks look."""
-        scale = {"type": "log", "domain": self.domain, "nice": False}
-        return {"field": field, "type": "quantitative", "scale": scale, **axis}
+        return {"field": field, "type": "quantitative", "scale": self.scale, **axis}
 
 
 def drawn(value: float) -> float:
     """Round a number that is only drawn to five digits, which is less than a pixel, so that a spec is small and stays the same."""
-    return float(f"{value:.5g}")
+    return min(float(f"{value:.5g}"), sys.float_info.max)

@@ -46,7 +46,7 @@ def norms_table(line: NormLine, noun: str) -> NumberTable:
             for name, mask in masks.items()
             if (count := int(np.count_nonzero(mask[first : first + points.each])))
         ]
-        norm = figure(float(points.norms[row])) if points.positive[row] else "-"
+        norm = figure(float(points.norms[row])) if np.isfinite(points.norms[row]) else "-"
         beside = [_beside(line, points.places[first : first + points.each])] if line.against is not None else []
         rows.append((points.group(row), norm, *beside, ", ".join(marks)))
     other = [line.names[1]] if line.against is not None else []
@@ -55,7 +55,7 @@ def norms_table(line: NormLine, noun: str) -> NumberTable:
 
 def _beside(line: NormLine, places: Sequence[int]) -> str:
     """Return the largest norm of the other run at the same places."""
-    found = [norm for place in places if 0 < (norm := line.norms_beside.get(place, 0.0)) < math.inf]
+    found = [norm for place in places if math.isfinite(norm := line.norms_beside.get(place, math.nan))]
     return figure(max(found)) if found else "-"
 
 
@@ -67,9 +67,9 @@ def effects_table(moves: Slider, noun: str) -> NumberTable:
         (
             figure(one.effect.threshold),
             f"{one.effect.clipped:,}",
-            percent(one.effect.clipped / moves.counted, 1),
+            percent(one.effect.clipped / moves.counted),
             factor_text(one.effect.mean_factor, 3),
-            "-" if np.isnan(one.effect.kept) else percent(one.effect.kept, 1),
+            "-" if np.isnan(one.effect.kept) else percent(one.effect.kept),
             one.steps,
         )
         for one in (moves.positions[k] for k in chosen)

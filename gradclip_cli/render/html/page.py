@@ -14,7 +14,7 @@ from gradclip_cli.render.html.elements import section, table, text
 from gradclip_cli.render.html.figures import figures, inline, pictures, readable
 from gradclip_cli.render.html.layout import adapted, spec_of
 from gradclip_cli.render.html.picture import Picture
-from gradclip_cli.render.html.theme import DARK, LIGHT
+from gradclip_cli.render.html.theme import DARK, LIGHT, NUMBERS
 from gradclip_cli.reports.run import RunReport
 
 __all__ = ["figures", "page", "static_page"]
@@ -27,7 +27,7 @@ TOLD = "told"
 
 _START = (
     'vegaEmbed("#charts",{spec},{{config:matchMedia("(prefers-color-scheme: dark)").matches?{dark}:{light},'
-    'bind:"#controls",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
+    'bind:"#controls",formatLocale:{numbers},renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
 )
 """The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
 
@@ -96,7 +96,9 @@ def tables(shown: Mapping[str, Picture]) -> str:
 
 def start(spec: Mapping[str, Any]) -> str:
     """Return the line that starts a page; whatever a name holds, it does not end the script."""
-    return _START.format(spec=_as_script(spec), dark=_as_script(DARK), light=_as_script(LIGHT))
+    return _START.format(
+        numbers=_as_script(NUMBERS), spec=_as_script(spec), dark=_as_script(DARK), light=_as_script(LIGHT)
+    )
 
 
 def _as_script(data: object) -> str:

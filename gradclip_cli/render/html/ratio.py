@@ -35,7 +35,7 @@ from gradclip_cli.render.html.steps import are_numbered, name_of
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsDump, StatsReport
-from gradclip_cli.text import plural
+from gradclip_cli.text import plural, printable
 
 _TITLE = "This run over the other one"
 
@@ -56,17 +56,33 @@ def picture(report: RunReport) -> Picture | None:
     """Draw the ratio of two runs' norms; None for one run, and where they have no layer or no step in common."""
     other = report.against
     mine, theirs = _matrix(report.stats), _matrix(other)
-    if other is None or mine is None or theirs is None:
+    if other is None or mine is None or theirs is None or without_ratio(report):
         return None
-    steps = _matched(report.stats.dumps, other.dumps)
-    layers = [layer for layer in mine.layers if layer in set(theirs.layers)]
-    if len(steps) < 2 or not layers:
-        return None
+    steps, layers = matched(report.stats.dumps, other.dumps), _shared(mine, theirs)
     ratios = _ratios(
         report.stats, mine.of_layers(_places(mine, layers)), theirs.of_layers(_places(theirs, layers)), steps
     )
     linked, alone = _view(ratios, linked=True), _view(_of_columns(ratios, FEWER_COLUMNS), linked=False)
     return Picture(_TITLE, _says(ratios), [linked], alone, [_table(ratios)])
+
+
+def without_ratio(report: RunReport) -> str:
+    """Say why two runs have no ratio to draw; empty where they have one, for one run, and where only the whole is known of both."""
+    other = report.against
+    mine, theirs = _matrix(report.stats), _matrix(other)
+    if other is None or (mine is None and theirs is None):
+        return ""
+    if mine is None or theirs is None:
+        return "norms of layers over steps are known of one run only"
+    if not _shared(mine, theirs):
+        here, there = (printable(one.layers[0]) for one in (mine, theirs))
+        return f"no layer has the same name in both runs, such as {here} in this one and {there} in the other"
+    return "" if len(matched(report.stats.dumps, other.dumps)) > 1 else "fewer than two steps are in both runs"
+
+
+def _shared(mine: NormMatrix, theirs: NormMatrix) -> list[str]:
+    there = set(theirs.layers)
+    return [layer for layer in mine.layers if layer in there]
 
 
 def _of_columns(ratios: _Ratios, most: int) -> _Ratios:
@@ -84,7 +100,7 @@ def _places(matrix: NormMatrix, layers: Sequence[str]) -> list[int]:
     return [place[layer] for layer in layers]
 
 
-def _matched(mine: Sequence[StatsDump], theirs: Sequence[StatsDump]) -> list[tuple[int, int]]:
+def matched(mine: Sequence[StatsDump], theirs: Sequence[StatsDump]) -> list[tuple[int, int]]:
     """Return which dumps belong together: those of one step, or where dumps have no steps, those of one place."""
     if not (are_numbered(mine) and are_numbered(theirs)):
         return [(k, k) for k in range(min(len(mine), len(theirs)))]

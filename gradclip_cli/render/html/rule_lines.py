@@ -78,8 +78,20 @@ def drawn_rules(lines: Sequence[RuleLine], axis: NormAxis) -> list[dict[str, Any
         },
         {
             "data": {"values": values},
-            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 15, "fontSize": 10, "limit": _ROOM - 15},
-            "encoding": {"y": axis.y("spot"), "x": right, "text": {"field": "rule", "type": "nominal"}},
+            "mark": {
+                "type": "text",
+                "align": "left",
+                "baseline": "middle",
+                "dx": 15,
+                "fontSize": 10,
+                "limit": _ROOM - 15,
+            },
+            "encoding": {
+                "y": axis.y("spot"),
+                "x": right,
+                "text": {"field": "rule", "type": "nominal"},
+                "tooltip": {"field": "rule", "type": "nominal"},
+            },
         },
     ]
 

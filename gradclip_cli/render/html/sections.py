@@ -9,6 +9,7 @@ from gradclip_cli.render.html.answer import answer
 from gradclip_cli.render.html.elements import folded, items, of_grid, pairs, section, table, text
 from gradclip_cli.render.html.picture import NumberTable
 from gradclip_cli.render.screens import screen
+from gradclip_cli.render.screens.check import label_of
 from gradclip_cli.render.screens.check_problems import Problem, problems
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.writer import as_html
@@ -28,6 +29,13 @@ _STYLES = {
     "strong": "font-weight:bold",
     "dim": "color:var(--dim)",
 }
+
+
+_OF_BLOCKS = (
+    "Growth is told here of blocks, each as one vector. What check found, and the answer above, is told of layers and of the whole, "
+    "so steps and levels are others."
+)
+"""Why two parts of a page have different figures."""
 
 
 def head(report: RunReport) -> str:
@@ -78,7 +86,7 @@ def findings(report: RunReport) -> str:
     check = report.check
     every = problems(check.findings)
     heads = ("rule", "where", "concerns", "when", "what")
-    rows = [(one.rule, one.label, one.tensors, one.when(check.dumps, check.noun), one.what) for one in every]
+    rows = [(one.rule, label_of(one, check), one.tensors, one.when(check.dumps, check.noun), one.what) for one in every]
     found = table(NumberTable("Problems by rule", heads, rows)) if rows else ""
     causes = [f"{rule}: {line}" for rule, group in groupby(every, lambda one: one.rule) for line in _causes([*group])]
     return section("findings", "What check found", f"<p>{text(summary(check))}</p>", found, items(causes))
@@ -103,9 +111,9 @@ def screens(report: RunReport) -> str:
     """Return the screen of `stats` as text, of both runs if there are two."""
     both = [report.stats, *([] if report.against is None else [report.against])]
     shown = [as_html(screen(one, Room(_WIDTH, whole=True)), _STYLES) for one in both]
-    return section(
-        "screen", "What stats says", *(one.replace("<pre ", "<pre class=box tabindex=0 ", 1) for one in shown)
-    )
+    told = f"<p>{text(_OF_BLOCKS)}</p>" if report.stats.growing and not report.stats.blocks_are_layers else ""
+    boxes = (one.replace("<pre ", "<pre class=box tabindex=0 ", 1) for one in shown)
+    return section("screen", "What stats says", told, *boxes)
 
 
 def inputs(report: RunReport) -> str:
@@ -114,7 +122,9 @@ def inputs(report: RunReport) -> str:
         *report.stats.inputs,
         *(f"held against {one}" for one in (report.against.inputs if report.against else ())),
     ]
-    failed = [f"left out: {one}" for one in report.failed]
+    left = report.stats.size.others if report.stats.size is not None else {}
+    failed = [f"left out: {plural(number, 'tensor')} of {dtype}" for dtype, number in left.items()]
+    failed += [f"left out: {one}" for one in report.failed]
     return section(
         "inputs",
         "Inputs and notes",

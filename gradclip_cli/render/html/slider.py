@@ -25,8 +25,9 @@ _FEWEST, _MOST, _A_DECADE = 200, 300, 80
 _WIDE, _RANGES, _NAME = 44, 8, 30
 """The greatest width of a list of steps, the most ranges in it, and the greatest width of a name in it."""
 
-POSITION, LIMIT, TOLD = "position", "limit", "told"
-"""Variables of the page: the number of the slider's position, its threshold, and what that does, as a sentence."""
+SLIDER, POSITION, LIMIT, TOLD = "slider", "position", "limit", "told"
+"""Variables of the page: what the slider holds, as text once it is moved; the number of its position, the threshold there, and what
+that does, as a sentence."""
 
 
 class Position(NamedTuple):
@@ -40,7 +41,8 @@ class Position(NamedTuple):
 class Slider(NamedTuple):
     """The positions of a slider; their thresholds are at `low`, `low + step` and so on, in decades, but for rounding.
 
-    `counted` is how many norms count: those that are finite, of dumps that were not captured for what they are like.
+    `counted` is how many norms count: those that are finite, of dumps that were not captured for what they are like. `label` says
+    what the threshold is for.
     """
 
     low: float
@@ -48,6 +50,7 @@ class Slider(NamedTuple):
     start: int
     positions: Sequence[Position]
     counted: int
+    label: str
 
     @property
     def at_start(self) -> Position:
@@ -68,10 +71,19 @@ class Slider(NamedTuple):
         """Return the variables of a page, with the range input that moves them."""
         value = round(self.low + self.start * self.step, 5)
         top = round(self.low + (len(self.positions) - 1) * self.step, 5)
-        control = {"input": "range", "min": self.low, "max": top, "step": self.step, "name": "threshold "}
+        # Vega makes an input of a type that it does not know with all the attributes it is given, and HTML knows types in any case.
+        control = {
+            "input": "Range",
+            "min": self.low,
+            "max": top,
+            "step": self.step,
+            "name": f"{self.label} ",
+        }
+        control |= {"aria-label": f"log10 of the {self.label}", "aria-describedby": TOLD}
         place = f"clamp(round(({THRESHOLD} - ({self.low})) / {self.step}), 0, {len(self.positions) - 1})"
         return [
-            {"name": THRESHOLD, "value": value, "bind": control},
+            {"name": SLIDER, "value": value, "bind": control},
+            {"name": THRESHOLD, "expr": f"toNumber({SLIDER})"},
             {"name": "thresholds", "value": [drawn(one) for one in self.thresholds]},
             {"name": "sentences", "value": [one.told for one in self.positions]},
             {"name": POSITION, "expr": place},
@@ -95,7 +107,11 @@ def start_of(stats: StatsReport) -> tuple[float | None, str]:
     """Return the threshold for the norm of the whole that is advised, or else chosen, and what to call it."""
     for one in stats.advised:
         if one.strategy == GLOBAL.name and one.threshold and not one.too_few:
-            return one.threshold, f"the advised threshold, {one.rule}"
+            other = stats.advice is not None and stats.advice.strategy != one.strategy
+            return (
+                one.threshold,
+                f"advised for this strategy, {one.rule}" if other else f"the advised threshold, {one.rule}",
+            )
     chosen: list[Candidate | Suggestion] = [*stats.suggestions, *stats.candidates]
     found = next((one for one in chosen if one.strategy == GLOBAL.name and one.threshold), None)
     if found is not None:
@@ -117,10 +133,15 @@ def slider(stats: StatsReport, axis: NormAxis) -> Slider | None:
     teller = _Teller(stats, dumps, int(np.count_nonzero(finite)), max(4, _digits(step)))
     effects = clip_effects(norms[finite], thresholds, stats.epsilon)
     names = {place: f" ({name})"}
-    found = [
-        teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)
-    ]
-    return Slider(low, step, place, found, int(np.count_nonzero(finite)))
+    found = [teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)]
+    return Slider(low, step, place, found, int(np.count_nonzero(finite)), _label(stats))
+
+
+def _label(stats: StatsReport) -> str:
+    """Say what the threshold is for, and where the advice is for another strategy, which."""
+    other = stats.advice.strategy if stats.advice is not None else GLOBAL.name
+    found = f"threshold for {GLOBAL.name}"
+    return found if other == GLOBAL.name else f"{found} (the advice above is for {other})"
 
 
 def _places(start: float, axis: NormAxis) -> tuple[float, float, int, int]:
@@ -154,11 +175,13 @@ class _Teller:
         """Describe a position."""
         steps = self._steps(clipped, effect.clipped)
         count = f"{effect.clipped:,} of {plural(self._finite, self._noun)}"
-        rate = percent(effect.clipped / self._finite, 1)
+        rate = percent(effect.clipped / self._finite)
         which = f": {steps}" if steps else ""
-        kept = f", {percent(effect.kept, 1)} of the squared norm is kept" if self._squares else ""
+        kept = f", {percent(effect.kept)} of the squared norm is kept" if self._squares else ""
         factor = f"mean factor {factor_text(effect.mean_factor, 3)}"
-        told = f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
+        told = (
+            f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
+        )
         return Position(effect if self._squares else effect._replace(kept=math.nan), steps, told)
 
     def _steps(self, clipped: Mask, count: int) -> str:

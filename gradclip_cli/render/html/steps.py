@@ -6,6 +6,9 @@ from itertools import pairwise
 from gradclip_cli.render.tables.grid import dump_name
 from gradclip_cli.reports.stats import StatsDump
 
+STEP_TICKS = {"tickMinStep": 1, "format": "d"}
+"""How an axis of steps is labelled: there is nothing between two of them."""
+
 
 def are_numbered(dumps: Sequence[StatsDump]) -> bool:
     """Whether dumps have steps that ascend, but for some without a step, which come last."""

@@ -14,6 +14,9 @@ SERIES = ("#2f7fc1", "#bf5e1d", "#00a06a", "#cc12a4", "#a18a00", "#6b7280", "#e0
 INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
 """The text and the ground of a figure in a file of its own, and the grid of every picture."""
 
+NUMBERS = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": " %"}
+"""How pictures write numbers: shares as sentences do."""
+
 GAP = 18
 """The room between two pictures, in pixels."""
 

@@ -18,7 +18,7 @@ from gradclip_cli.text import plural, printable, times
 _MOST = 8
 """The most problems that are shown, but for the first of each rule."""
 
-_BAD = ("nonfinite", "exploding", "growing", "accumulating")
+BAD = ("nonfinite", "exploding", "growing", "accumulating")
 """The rules whose problems break a run."""
 
 _NAMED = 3
@@ -30,7 +30,7 @@ _LEAST, _GAP = 16, 2
 
 def lines(report: CheckReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report: the verdict, the problems by rule, and how to see all findings."""
-    every = [one for one in problems(report.findings) if not _is_told(one, report)]
+    every = on_screen(report)
     rules = list(dict.fromkeys(one.rule for one in every))
     dumps = plural(report.dumps, report.noun)
     if not every:
@@ -39,9 +39,14 @@ def lines(report: CheckReport, room: Room) -> Iterator[Line]:
         return
     yield from folded(line(strong(plural(len(rules), "problem")), f" in {dumps}: {', '.join(rules)}"), room)
     yield line()
-    shown = _chosen(every, room.top)
-    yield from _problems(report, shown, room)
-    yield from _foot(report, len(every), len(shown), room)
+    chosen = _chosen(every, room.top)
+    yield from _problems(report, chosen, room)
+    yield from _foot(report, len(every), len(chosen), room)
+
+
+def on_screen(report: CheckReport) -> list[Problem]:
+    """Return the problems of a report by rule, without those that others tell, too."""
+    return [one for one in problems(report.findings) if not _is_told(one, report)]
 
 
 def _foot(report: CheckReport, problems: int, shown: int, room: Room) -> Iterator[Line]:
@@ -127,11 +132,11 @@ def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span
     rows: list[list[str | Span]] = []
     before = ""
     for one in shown:
-        style: Style = "bad" if one.rule in _BAD else "warn"
+        style: Style = "bad" if one.rule in BAD else "warn"
         rows.append(
             [
                 Span("" if one.rule == before else one.rule, style),
-                _label(one, report),
+                label_of(one, report),
                 one.tensors,
                 one.when(report.dumps, report.noun),
             ]
@@ -141,7 +146,7 @@ def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span
     return [[row[k] for k in used] for row in rows]
 
 
-def _label(one: Problem, report: CheckReport) -> str:
+def label_of(one: Problem, report: CheckReport) -> str:
     """Return what a problem is called; the whole of a log is all that it has, unless norms of layers are logged."""
     return one.label if one.label != WHOLE or report.source is None else "whole step" if report.has_layers else ""
 

@@ -53,7 +53,7 @@ def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[
     a, b = map(printable, report.inputs)
     yield from phrases([f"{a} (a)", f"and {b} (b):"], room, indent=0)
     differing, params = [step for step in both if not step.equal], report.params
-    yield from phrases(_answer(report, both), room, indent=0, join=", ", style="strong")
+    yield from phrases(answer(report, both), room, indent=0, join=", ", style="strong")
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
             yield from phrases([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
@@ -66,7 +66,7 @@ def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[
     yield from _spread("cosine", [(step.cosine, step) for step in differing], room)
 
 
-def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
+def answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
     """Say how many steps differ, since when, and in how many tensors; or that no tensor is in both runs."""
     differing, params = [step for step in both if not step.equal], report.params
     if not differing:
@@ -78,7 +78,7 @@ def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
     count, noun = sum(param.status != "same" for param in params), "tensor" if report.source is None else "norm"
     parts = [f"{_of(len(differing), len(both))} {'step differs' if len(both) == 1 else 'steps differ'}"]
     if report.first is not None and len(differing) < len(both):
-        name = _named(report.first, "step ")
+        name = named(report.first, "step ")
         parts += [f"from {name} on" if both[-len(differing) :] == differing else f"the first is {name}"]
     return (
         [*parts, f"in {_of(count, len(params))} {noun if len(params) == 1 else f'{noun}s'}"]
@@ -102,14 +102,14 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
     if first is None or len(first.params) == len(report.params):
         return
     names = listed(first.params, _LISTED, room, 12)
-    where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor' if report.source is None else 'norm')}:"
+    where = f"at {named(first, 'step ')}, {plural(len(first.params), 'tensor' if report.source is None else 'norm')}:"
     yield from phrases([f" first      {where}", *names], room, 0, hang=12)
 
 
 def _steps_of(steps: Sequence[DiffStep]) -> list[str]:
     """List steps as ranges, or by their names; at most a few of them."""
     numbers = [step.step for step in steps if step.step is not None and step.label == str(step.step)]
-    parts = ranges(numbers).split(", ") if len(numbers) == len(steps) else list(map(_named, steps))
+    parts = ranges(numbers).split(", ") if len(numbers) == len(steps) else list(map(named, steps))
     return in_words(parts, _MOST_LISTED)
 
 
@@ -124,8 +124,8 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
         yield line(f" {name:<9}  {middle}")
         return
     ends = [
-        f"from {near_one(least[0])} ({_named(least[1], 'step ')})",
-        f"to {near_one(most[0])} ({_named(most[1], 'step ')})",
+        f"from {near_one(least[0])} ({named(least[1], 'step ')})",
+        f"to {near_one(most[0])} ({named(most[1], 'step ')})",
     ]
     yield from phrases([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
 
@@ -140,7 +140,7 @@ def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     yield from phrases(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
     bars = sparkline(values, room.width, room.unicode)
     yield line(bars)
-    first, last = _named(both[0]), _named(both[-1])
+    first, last = named(both[0]), named(both[-1])
     yield line(dim(f"{first}{last:>{max(len(last) + 1, len(bars) - len(first))}}"))
     yield ()
 
@@ -160,7 +160,7 @@ def _steps(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator
     table = Table(room, "steps that differ most" if some else "steps that differ", ("tensors",) if counted else ())
     table.leave_out(("cosine",) if report.source is not None else ())  # of norms there is none
     for step in differing[:most]:
-        table.add(_named(step), step, more=(f"{step.differing or 0:,}",) if counted else ())
+        table.add(named(step), step, more=(f"{step.differing or 0:,}",) if counted else ())
     yield from table.lines()
 
 
@@ -196,6 +196,7 @@ def _at_worst(block: DiffBlock) -> _Worst:
     return _Worst(block, *figures)
 
 
-def _named(step: DiffStep | DiffFirst, word: str = "") -> str:
+def named(step: DiffStep | DiffFirst, word: str = "") -> str:
+    """Name a step as tables do: by its number, or by what stands for it."""
     name = step.label if step.label and step.label != str(step.step) else None
     return dump_name(step.step, name, step.input_a or step.input_b or "", word)

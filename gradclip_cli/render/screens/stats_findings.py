@@ -64,12 +64,23 @@ def _nonfinite(report: StatsReport) -> Iterator[Row]:
     first = report.nonfinite[0]
     together = sum(one.input == first.input and one.step == first.step for one in report.nonfinite)
     several = f"{together:,} of {plural(len(report.params), 'tensor')}, the last " if together > 1 else ""
-    dumps = sum(dump.nonfinite > 0 for dump in report.dumps) - 1
-    more = f"; and {plural(dumps, 'more step')}" if dumps else ""
+    kind = "NaN" if first.nan else "Inf"
     count = first.nan + first.posinf + first.neginf
-    where = f"  {count:,} of {first.elements:,}{f', at {first.index}' if first.index else ''}{more}"
-    when = _when(first, report)
-    yield bad("NaN" if first.nan else "Inf"), when, f"{several}{printable(first.name)}{where}"
+    where = (
+        f"  {count:,} of {first.elements:,}{f', at {first.index}' if first.index else ''}{_more_steps(kind, report)}"
+    )
+    yield bad(kind), _when(first, report), f"{several}{printable(first.name)}{where}"
+
+
+def _more_steps(kind: str, report: StatsReport) -> str:
+    """Count the steps that are not finite beside the first, which is of a kind, and those of the other kind."""
+    norms = [dump.norm for dump in report.dumps if dump.nonfinite]
+    if len(norms) < 2:
+        return ""
+    other = "Inf" if kind == "NaN" else "NaN"
+    number = sum(math.isinf(norm) == (other == "Inf") for norm in norms[1:])
+    which = "" if not number else f", {other}" if number == len(norms) - 1 else f", {number:,} of them {other}"
+    return f"; and {plural(len(norms) - 1, 'more step')}{which}"
 
 
 def _when(one: NonfiniteTensor | Exploding, report: StatsReport) -> str:

@@ -177,5 +177,5 @@ def _noted(row: Suggestion, advised: Advised | None) -> str:
         return note
     other = f"{advised.rule} would be {figure(advised.threshold)}"
     if other in note:
-        return note.replace(other, f"{other}, as advised below")
-    return "; ".join(filter(None, [note, f"advised below: {figure(advised.threshold)} ({advised.rule})"]))
+        return note.replace(other, f"{other}, as advised")
+    return "; ".join(filter(None, [note, f"advised: {figure(advised.threshold)} ({advised.rule})"]))

@@ -116,6 +116,13 @@ def test_a_nan_has_an_origin(case: str, tmp_path: Path) -> None:
     }
 
 
+def test_kinds_of_other_dumps_are_told(tmp_path: Path) -> None:
+    """A tensor that is NaN in one dump and infinite in another is called both."""
+    (one,) = check(series(tmp_path, [{"a.w": [np.nan, 1.0]}, {"a.w": [np.inf, 1.0]}])).findings
+    assert one.brief == "1 NaN of 2, at [0]; Inf in other dumps"
+    assert "; Inf in other dumps" in one.message
+
+
 def test_an_order_that_names_do_not_tell(tmp_path: Path) -> None:
     """Where the alphabet alone says which layer is the last, the finding says so."""
     first, _ = check(series(tmp_path, [{"right.w": [np.nan], "left.w": [np.inf], "fine.w": [1.0]}])).findings

@@ -286,7 +286,7 @@ def test_one_dump(tmp_path: Path) -> None:
     """A single norm of 4 gives the range that converges, and no threshold."""
     (line,) = advice(tmp_path, [4.0])
     assert line == (
-        "one step does not tell how norms vary: give the dumps of 10 or more. Until then clip-by-global-norm may take 2 to 40, "
+        "one step does not tell how norms vary: give 10 or more. Until then clip-by-global-norm may take 2 to 40, "
         "0.5 to 10 times its norm."
     )
 
@@ -294,7 +294,7 @@ def test_one_dump(tmp_path: Path) -> None:
 def test_two_dumps_that_are_far_apart(tmp_path: Path) -> None:
     """Of two norms the mean is near the larger, and the median is the mean: neither is a guide before NaN, and neither is advised."""
     line, bad = advice(tmp_path, [1e8, 1e27, math.nan])
-    assert line == "two steps of 1e+08 and 1e+27 do not tell which of them is usual: give the dumps of 10 or more."
+    assert line == "two steps of 1e+08 and 1e+27 do not tell which of them is usual: give 10 or more."
     assert bad.startswith("1 of 3 steps is not finite and left out; the first is step 2")
     assert advice(tmp_path, [1.0, 4.0, math.nan])[0].startswith("2 steps choose nothing yet")
 

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,14 @@ def test_the_sentence_names_the_kind_that_changes_most() -> None:
         "2 kinds of layers in 3 blocks: the median norm of b is 1 in its first block and 20 in its last, 20 x larger."
     )
     assert found.says == said
+
+
+def test_an_axis_stays_within_float64() -> None:
+    """Of norms from the least to the largest that there are, the ends of the axis are normal numbers."""
+    found = picture(run_of([f"h.{k}.a" for k in range(3)], [[5e-324] * 2, [1.0] * 2, [1.79e308] * 2]))
+    assert found is not None
+    low, high = found.alone["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert sys.float_info.min < low < high < sys.float_info.max
 
 
 def test_layers_beside_the_blocks_are_counted() -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 
 from gradclip_cli.render.html.heat import (
@@ -76,9 +78,13 @@ def test_only_a_page_has_a_brush() -> None:
 
 
 def test_of_many_rows_the_first_of_each_block_is_labelled() -> None:
-    """Few rows are all labelled, of many the first of each block, by the block."""
+    """Few rows are all labelled, of many the first of each block, by the block, and the last row; none covers another."""
     few = map_rows([f"h.{k}.a" for k in range(5)], blocks_are_layers=False, labels={})
     assert y_axis(few)["axis"]["values"] == list(few.labels)
     many = map_rows([f"h.{k // 5}.{k % 5}" for k in range(100)], blocks_are_layers=False, labels={})
-    assert y_axis(many)["axis"]["values"] == list(many.labels)[::5]
+    assert y_axis(many)["axis"]["values"] == [*list(many.labels)[::5], many.labels[-1]]
+    thin = map_rows([f"h.{k}" for k in range(150)], blocks_are_layers=True, labels={})
+    shown = [list(thin.labels).index(label) for label in y_axis(thin)["axis"]["values"]]
+    assert shown[-1] == 149
+    assert min(b - a for a, b in pairwise(shown)) * 450 / 150 >= 10
     assert '"h.7.0": "h.7"' in y_axis(many)["axis"]["labelExpr"]

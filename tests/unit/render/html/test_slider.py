@@ -9,7 +9,7 @@ from support.log_reports import log_report
 
 import gradclip_cli
 from gradclip_cli.render.html.norm_axis import NormAxis
-from gradclip_cli.render.html.slider import POSITION, TOLD, Slider, slider
+from gradclip_cli.render.html.slider import POSITION, SLIDER, TOLD, Slider, slider
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import percent
 
@@ -35,7 +35,7 @@ def test_each_position_says_what_stats_says_of_its_threshold(tmp_path: Path, opt
         assert one.effect.clipped / moves.counted == row.clip_rate
         assert one.effect.mean_factor == pytest.approx(row.mean_factor, rel=1e-12)
         assert one.effect.kept == pytest.approx(1 - (row.lost_energy or 0.0), rel=1e-9, abs=1e-15)
-        assert f"({percent(row.clip_rate, 1)})" in one.told
+        assert f"({percent(row.clip_rate)})" in one.told
         first, last = (row.steps or [(0, 0)])[0]
         named = str(first) if first == last else f"{first}-{last}"
         assert not one.steps or one.steps.split(", ")[0].split(" and ")[0] == named
@@ -50,10 +50,23 @@ def test_the_advised_threshold_is_a_position_and_the_start(tmp_path: Path) -> No
     assert f"the advised threshold, {advice.rule}" in moves.at_start.told
     named = {one["name"]: one for one in moves.params()}
     assert named[TOLD]["value"] == moves.at_start.told
-    control = named["threshold"]["bind"]
-    assert round((named["threshold"]["value"] - control["min"]) / control["step"]) == moves.start
+    control = named[SLIDER]["bind"]
+    assert round((named[SLIDER]["value"] - control["min"]) / control["step"]) == moves.start
     assert round((control["max"] - control["min"]) / control["step"]) == len(moves.positions) - 1
     assert moves.fixed()[0] == {"name": POSITION, "value": moves.start}
+
+
+def test_the_slider_says_what_it_is_for(tmp_path: Path) -> None:
+    """Its label names the strategy, its description is the sentence; it claims no advice that is for another strategy."""
+    moves = slider_of(log_report(tmp_path / "log.csv", NORMS).stats)
+    control = next(one for one in moves.params() if one["name"] == SLIDER)["bind"]
+    assert control["name"] == "threshold for clip-by-global-norm "
+    assert (control["aria-describedby"], control["aria-label"][:5]) == (TOLD, "log10")
+    np.savez(tmp_path / "step1.npz", w=np.ones(4))
+    np.savez(tmp_path / "step2.npz", w=np.full(4, 3.0))
+    stats = gradclip_cli.stats(str(tmp_path), strategy="clip-by-value")
+    assert "the advised threshold" not in slider_of(stats).at_start.told
+    assert slider_of(stats).label.endswith(" (the advice above is for clip-elementwise-absolute-value)")
 
 
 def test_positions_grow_and_are_readable(tmp_path: Path) -> None:
@@ -96,7 +109,7 @@ def test_dumps_without_steps_are_named(tmp_path: Path) -> None:
     moves = slider_of(gradclip_cli.stats(str(tmp_path)))
     one = next(one for one in moves.positions if 2 < one.effect.threshold < 3)
     assert one.told.startswith("clip-by-global-norm at 2")
-    assert "2 of 4 dumps (50.0 %): run-b.npz to run-c.npz;" in one.told
+    assert "2 of 4 dumps (50 %): run-b.npz to run-c.npz;" in one.told
 
 
 def test_without_a_norm_above_zero_there_is_no_slider(tmp_path: Path) -> None:
