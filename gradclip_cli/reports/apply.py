@@ -17,6 +17,7 @@ class ApplyTotal(NamedTuple):
     `mean_factor` is the mean of the finite factors, and `least_factor` the lowest, of the group `least`. `underflowed` and
     `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
     are 0 now. `finite_norm_before` is the norm of the finite elements: what is clipped where the others become 0.
+    `skipped_groups` are left out of the step by a rule: they are 0 now, and not clipped.
     """
 
     tensors: int
@@ -35,6 +36,7 @@ class ApplyTotal(NamedTuple):
     finite_norm_before: float | None = None
     least_factor: TableOnly[float | None] = None
     least: TableOnly[str] = ""
+    skipped_groups: int = 0
 
     @property
     def clipped(self) -> bool:
@@ -153,6 +155,8 @@ class _ApplyReport(NamedTuple):
     target: TableOnly[str | None] = None  # the file or directory that was written, None in place
     seconds: TableOnly[float | None] = None  # how long the whole call took
     rule: str | None = None
+    skipped_dumps: int = 0
+    skipped_steps: Sequence[int] = ()  # of those that have a step
 
 
 class ApplyReport(InNotebooks, _ApplyReport):

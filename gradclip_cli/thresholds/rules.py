@@ -91,13 +91,24 @@ def parse_rule(text: str) -> Chooser:
     >>> str(parse_rule("p95")), str(parse_rule("MAD=3"))
     ('percentile:95', 'mad:3')
     """
-    name, colon, argument = re.sub(_PERCENT, "percentile:", text.strip().lower()).replace("=", ":").partition(":")
+    name, argument = _split(text)
     rules: tuple[Chooser, ...] = (*RULES, *ADAPTIVE_RULES, AUTO)
     for rule in rules:
         if rule.name == name:
-            return rule.given(argument) if colon else rule
+            return (rule if argument is None else rule.given(argument)).complete()
     hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
     raise UsageError(f"there is no rule {text!r}; {hint}")
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Return the name of a rule, and what stands behind it; None for nothing."""
+    name, *rest = re.split("[:=]", re.sub(_PERCENT, "percentile:", text.strip().lower()), maxsplit=1)
+    return name.strip(), rest[0].strip() if rest else None
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a text begins with the name of a rule."""
+    return _split(text)[0] in {rule.name for rule in (*RULES, *ADAPTIVE_RULES, AUTO)}
 
 
 def parse(text: str) -> Threshold:

@@ -77,16 +77,15 @@ class DumpRows:
 
     def clipped(self, indices: Sequence[int]) -> int:
         """Count the clipped elements of a tensor: all or none of them where it has a factor."""
-        factor = self.of[indices[0]].action.factor
-        if factor is None or factor == 1:
+        decision = self.of[indices[0]]
+        if not decision.scales:
             return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
         return sum([self.dump.tensors[index].size for index in indices])
 
     @property
     def clipped_elements(self) -> int:
         """Count the clipped elements of all tensors that count."""
-        factors = [decision.action.factor for decision in self.of.values]
-        whole = np.array([factor not in (None, 1) for factor in factors], np.bool_)
+        whole = np.array([decision.scales for decision in self.of.values], np.bool_)
         at, single = self.dump.stats.at, self._single
         scaled = whole[self.of.codes[at]] if whole.size else np.zeros(at.size, np.bool_)
         rest = set(single).intersection(at[~scaled].tolist()) if single else ()
@@ -111,7 +110,7 @@ class DumpRows:
             max_abs_before=found.peak_before.item(k),
             max_abs_after=found.peak_after.item(k),
             factor=factor,
-            clipped=clipped > 0 or factor not in (1, None),
+            clipped=clipped > 0 or decision.scales,
             clipped_elements=clipped,
             zeros=found.zeros.item(k),
             nonfinite=found.nonfinite.item(k),
@@ -133,8 +132,8 @@ class DumpRows:
         return row._replace(
             shape=self.dump.shape(indices),
             elements=sum(self.dump.tensors[index].size for index in originals),
-            factor=(factor := decision.action.factor),
-            clipped=clipped > 0 or factor not in (1, None),
+            factor=decision.action.factor,
+            clipped=clipped > 0 or decision.scales,
             clipped_elements=clipped,
             strategy=decision.strategy.name,
             threshold=decision.threshold,
@@ -180,9 +179,10 @@ class DumpRows:
     def _group(self, found: BeforeAfter, k: int) -> ApplyLayer:
         indices, decision = found.groups[k], self.decision(found, k)
         params = [indices] if len(indices) == 1 else self._by_name(indices)
-        factors = [self.of[pieces[0]].action.factor for pieces in params]
+        decisions = [self.of[pieces[0]] for pieces in params]
+        factors = [one.action.factor for one in decisions]
         clipped = [self.clipped(pieces) for pieces in params]
-        changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
+        changed = [number > 0 or one.scales for number, one in zip(clipped, decisions, strict=True)]
         single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
         return ApplyLayer(
             layer=self.dump.places[indices[0]].layer,

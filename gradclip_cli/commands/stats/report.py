@@ -102,7 +102,10 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
-    return {one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon) for one in plan.strategies}
+    own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
+    return {
+        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL)) for one in own
+    }
 
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:

@@ -76,6 +76,7 @@ def total_cells(dump: ApplyDump) -> tuple[str, ...]:
     """Format the figures of a whole dump."""
     total = dump.total
     clipped = f"{total.clipped_elements:,}" if total.groups is None else f"{total.clipped_groups:,} of {total.groups:,}"
+    clipped = "skipped" if total.skipped_groups and not total.clipped else clipped
     peaks = figure(total.max_abs_before), figure(total.max_abs_after)
     return (figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
@@ -88,6 +89,8 @@ def group_cells(row: ApplyLayer | ApplyBlock) -> tuple[str, ...]:
 
 def _clipped(row: ApplyLayer | ApplyBlock) -> str:
     """Format what was clipped: elements if each is its own group, else tensors."""
+    if row.factor == 0 and not row.clipped:
+        return "skipped"
     if row.limited is not None:
         return f"{row.limited:,}"
     part = f"{row.params_clipped} of {row.params}" if row.params_clipped < row.params else "yes"
@@ -100,4 +103,6 @@ def param_cells(row: ApplyParam) -> tuple[str, ...]:
     clipped = "-" if row.norm_before is None else "no"
     if row.clipped:
         clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
+    elif row.factor == 0:
+        clipped = "skipped"
     return (*norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))

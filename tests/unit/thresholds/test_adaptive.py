@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from gradclip_cli.thresholds.adaptive import AutoClip, History, ZClip, limit
+from gradclip_cli.thresholds.adaptive import AdaptiveRule, AutoClip, History, ZClip, history_of
+from gradclip_cli.thresholds.rules import parse_rule
 
 NORMS = [1.0, 1.2, 0.8, 1.0, 1.1, 5.0, 1.0, 0.0]
 
@@ -50,7 +51,7 @@ def test_autoclip_of_zeros_is_zero() -> None:
     """A percentile may be 0, and then no threshold is applied."""
     found = steps(AutoClip(50.0), [0.0, 0.0, 0.0, 7.0])
     assert found == [0, 0, 0, 0]
-    assert [limit(threshold) for threshold in found] == [math.inf] * 4
+    assert not any(found)
 
 
 WARM = [0.5, 1.5] * 8 + [1.0] * 9
@@ -126,6 +127,52 @@ def test_zclip_over_many_norms(z: float) -> None:
     assert [pair[0] for pair in clipped] == pytest.approx([pair[1] for pair in clipped], rel=1e-12)
 
 
+def by_package(
+    norms: list[float], z: float, most: float | None, mode: str, option: str, factor: float, skip: bool
+) -> list[float]:
+    """The norm of each step after ZClip's package: its `step` with its `_compute_clip_val`, `_apply_clipping`, `_update_ema`."""
+    found, first, mean, var = list[float](), norms[:25], sum(norms[:25]) / 25, 0.0
+    var = sum((n - mean) ** 2 for n in first) / 25
+    for k, n in enumerate(norms):
+        clip = None
+        if k >= 25:
+            std = var**0.5
+            score = (n - mean) / (std + 1e-6)
+            if mode == "percentile":
+                clip = mean + z * std if n > mean + z * std else None
+            elif score > z:
+                clip = mean if option == "mean" else (mean + z * std / (score / z)) * factor
+        effective = n if clip is None else clip
+        found.append(min(effective, most) if most is not None else effective)
+        if k >= 25 and not (clip is not None and skip):
+            mean = 0.97 * mean + (1 - 0.97) * effective
+            var = 0.97 * var + (1 - 0.97) * (effective - mean) ** 2
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("zclip:2.5,max=1", (2.5, 1.0, "zscore", "adaptive_scaling", 1.0, False)),
+        ("zclip:mode=percentile", (2.5, None, "percentile", "adaptive_scaling", 1.0, False)),
+        ("zclip:z=1,option=mean,max=1.5", (1.0, 1.5, "zscore", "mean", 1.0, False)),
+        ("zclip:2,skip=true,factor=0.8", (2.0, None, "zscore", "adaptive_scaling", 0.8, True)),
+    ],
+)
+def test_zclip_with_all_knobs_of_its_package(
+    text: str, options: tuple[float, float | None, str, str, float, bool]
+) -> None:
+    """Limit, mode, option, factor and skipped updates give the norms after clipping that the package's arithmetic gives."""
+    source = random.Random(7)
+    norms = [source.lognormvariate(0, 0.5) * (20 if source.random() < 0.05 else 1) for _ in range(300)]
+    rule = parse_rule(text)
+    assert isinstance(rule, AdaptiveRule)
+    assert str(parse_rule(str(rule))) == str(rule)
+    expected, history = by_package(norms, *options), history_of(rule)
+    assert [min(norm, history.step(norm)) for norm in norms] == pytest.approx(expected, rel=1e-12)
+    assert sum(after < norm for after, norm in zip(expected, norms, strict=True)) > 5
+
+
 def test_zclip_leaves_out_what_is_not_finite() -> None:
     """A norm that is not finite neither counts for the warm-up nor moves anything; its threshold is the bound."""
     mixed = [*WARM[:10], math.nan, *WARM[10:], math.inf, 2.0]
@@ -152,4 +199,4 @@ def test_zclip_of_one_norm_over_and_over() -> None:
 def test_norms_of_any_size(history: History) -> None:
     """Neither the largest nor the smallest float64 ends a replay, and no threshold is negative."""
     sizes = [5e-324, 1e-200, 0.0, 1.0, 1e200, sys.float_info.max] * 10
-    assert not any(limit(threshold) < 0 or math.isnan(limit(threshold)) for threshold in steps(history, sizes))
+    assert not any(threshold < 0 or math.isnan(threshold) for threshold in steps(history, sizes))
