@@ -86,6 +86,26 @@ class ApplyBlock(NamedTuple):
     limited: TableOnly[int | None]
 
 
+class ApplyKind(NamedTuple):
+    """One kind of module, before and after: the layers whose names differ in numbers alone.
+
+    `share` is its share of the sum that the norm of the dump is a root of; None where there is none. See `ApplyLayer`.
+    """
+
+    kind: str
+    params: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    share: float | None
+    factor: float | None
+    clipped: bool
+    peak_before: TableOnly[float]
+    peak_after: TableOnly[float]
+    params_clipped: TableOnly[int]
+    limited: TableOnly[int | None]
+
+
 class ApplyParam(NamedTuple):
     """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is.
 
@@ -134,6 +154,7 @@ class ApplyDump(NamedTuple):
     largest_blocks: TableOnly[Sequence[ApplyBlock]] = ()
     largest_params: TableOnly[Sequence[ApplyParam]] = ()
     treated: TableOnly[str | None] = None
+    module_kinds: TableOnly[Sequence[ApplyKind]] = ()
 
 
 class _ApplyReport(NamedTuple):
@@ -164,10 +185,11 @@ class ApplyReport(InNotebooks, _ApplyReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step")
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "layer", "param", "step")
     scopes: ClassVar[Mapping[str, str]] = {
         "param": "dumps.params",
         "layer": "dumps.layers",
+        "kind": "dumps.module_kinds",
         "block": "dumps.blocks",
         "total": "dumps.total",
     }

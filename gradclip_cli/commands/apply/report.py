@@ -123,6 +123,7 @@ class ApplySummary:
             largest_layers=LaterRows(rows.layer, lambda: rows.largest(rows.layers)),
             largest_blocks=LaterRows(rows.block, lambda: rows.largest(rows.blocks)),
             largest_params=LaterRows(rows.param, lambda: rows.largest(rows.params)),
+            module_kinds=LaterRows(rows.kind, lambda: range(len(rows.kinds.groups))),
             treated=self._treated.text if self._treated else None,
         )
 

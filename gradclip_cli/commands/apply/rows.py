@@ -1,7 +1,7 @@
 """Make the rows of one dump in the report of `apply`: params, layers and blocks, before and after."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,9 +11,10 @@ from gradclip_cli.commands.apply.before_after import BeforeAfter
 from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewritten
+from gradclip_cli.inputs.naming import kind_of
 from gradclip_cli.lazy_rows import Coded
 from gradclip_cli.numerics.groups import Groups, groups_of
-from gradclip_cli.reports.apply import ApplyBlock, ApplyLayer, ApplyParam
+from gradclip_cli.reports.apply import ApplyBlock, ApplyKind, ApplyLayer, ApplyParam
 from gradclip_cli.spec_table import picked, sizes_of
 
 Value = TypeVar("Value")
@@ -48,9 +49,18 @@ class DumpRows:
     @cached_property
     def blocks(self) -> BeforeAfter:
         """The blocks in natural order."""
-        block, found = self.plan.selection.naming.block, dict[str, list[int]]()
+        return self._joined(self.plan.selection.naming.block)
+
+    @cached_property
+    def kinds(self) -> BeforeAfter:
+        """The kinds of modules, in the order of their first layers."""
+        return self._joined(kind_of)
+
+    def _joined(self, name_of: Callable[[str], str]) -> BeforeAfter:
+        """Compare layers that have the same name by a function, together."""
+        found: dict[str, list[int]] = {}
         for layer, indices in self.dump.layers.items():
-            found.setdefault(block(layer), []).extend(indices)
+            found.setdefault(name_of(layer), []).extend(indices)
         return self._figures(list(found.values()))
 
     @cached_property
@@ -157,12 +167,18 @@ class DumpRows:
 
     def block(self, k: int) -> ApplyBlock:
         """Make the row of a block."""
-        row = self._group(self.blocks, k)
-        naming, types = self.plan.selection.naming, self.types
-        norm = self.blocks.finite_before.item(k) if self.plan.nonfinite == "zero" else row.norm_before
-        share = (norm / self.norm) ** types[0] if self.norm and types[0] != math.inf else math.nan
+        return self._with_share(self.blocks, k, self.plan.selection.naming.block)
+
+    def kind(self, k: int) -> ApplyKind:
+        """Make the row of a kind of module."""
+        return ApplyKind._make(self._with_share(self.kinds, k, kind_of))
+
+    def _with_share(self, found: BeforeAfter, k: int, name_of: Callable[[str], str]) -> ApplyBlock:
+        row, p = self._group(found, k), self.types[0]
+        norm = found.finite_before.item(k) if self.plan.nonfinite == "zero" else row.norm_before
+        share = (norm / self.norm) ** p if self.norm and p != math.inf else math.nan
         return ApplyBlock(
-            block=naming.block(row.layer),
+            name_of(row.layer),
             params=row.params,
             elements=row.elements,
             norm_before=row.norm_before,

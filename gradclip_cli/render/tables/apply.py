@@ -6,7 +6,7 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records, records_of
 from gradclip_cli.render.tables.grid import Column, Grid, dump_name, figure, layer_name, location, share
-from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyKind, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
 _FIGURES = (
@@ -17,8 +17,11 @@ _FIGURES = (
     Column("max |g|\nbefore", rank=2, field="max_abs_before"),
     Column("max |g|\nafter", rank=3, field="max_abs_after"),
 )
-_PARTS = {"block": "block", "layer": "layer", "param": "name"}
+_PARTS = {"block": "block", "kind": "kind", "layer": "layer", "param": "name"}
 """The kinds of tables of a dump, each with its first column in csv."""
+
+
+Group = ApplyLayer | ApplyBlock | ApplyKind
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
@@ -59,6 +62,8 @@ def _rows(dump: ApplyDump, kind: str) -> Sequence[tuple[str, ...]]:
         return LazyRows(lambda row: (printable(row.name), *param_cells(row)), dump.params)
     if kind == "layer":
         return LazyRows(lambda row: (layer_name(row.layer, dump.labels), *group_cells(row)), dump.layers)
+    if kind == "kind":
+        return LazyRows(lambda row: (printable(row.kind), *group_cells(row)), dump.module_kinds)
     return LazyRows(lambda row: (layer_name(row.block, dump.labels), *group_cells(row)), dump.blocks)
 
 
@@ -67,7 +72,9 @@ def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record
     if kind == "param":
         yield from records_of(report, dump, kind)
         return
-    rows: Sequence[ApplyLayer | ApplyBlock] = dump.layers if kind == "layer" else dump.blocks
+    rows: Sequence[Group] = dump.layers
+    if kind != "layer":
+        rows = dump.blocks if kind == "block" else dump.module_kinds
     for record, row in zip(records_of(report, dump, kind), rows, strict=True):
         yield {**record, "max_abs_before": row.peak_before, "max_abs_after": row.peak_after}
 
@@ -81,13 +88,13 @@ def total_cells(dump: ApplyDump) -> tuple[str, ...]:
     return (figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def group_cells(row: ApplyLayer | ApplyBlock) -> tuple[str, ...]:
+def group_cells(row: Group) -> tuple[str, ...]:
     """Format the figures of a layer or a block."""
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
     return (*norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
 
 
-def _clipped(row: ApplyLayer | ApplyBlock) -> str:
+def _clipped(row: Group) -> str:
     """Format what was clipped: elements if each is its own group, else tensors."""
     if row.factor == 0 and not row.clipped:
         return "skipped"
