@@ -19,7 +19,18 @@ _COLUMN = 22
 
 
 _THRESHOLDS = frozenset(
-    ["clip", "clipnorm", "clipvalue", "maxnorm", "maxgradnorm", "gradientclipval", "gradientclipping", "globalclipnorm"]
+    [
+        "clip",
+        "clipgrad",
+        "clipgradient",
+        "clipnorm",
+        "clipvalue",
+        "maxnorm",
+        "maxgradnorm",
+        "gradientclipval",
+        "gradientclipping",
+        "globalclipnorm",
+    ]
 )
 """What frameworks call a threshold, without `-` and `_`."""
 
