@@ -20,14 +20,7 @@ _COLUMN = 22
 
 _THRESHOLDS = frozenset(
     [
-        "clip",
-        "clipgrad",
-        "clipgradient",
-        "clipnorm",
-        "clipvalue",
-        "maxnorm",
-        "maxgradnorm",
-        "gradientclipval",
+        *("clip", "clipgrad", "clipgradient", "clipnorm", "clipvalue", "maxnorm", "maxgradnorm", "gradientclipval"),
         "gradientclipping",
         "globalclipnorm",
     ]

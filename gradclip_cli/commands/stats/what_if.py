@@ -1,7 +1,7 @@
 """Compute what the strategies and thresholds of `--try` would do to the dumps of a series."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.advised import auto
 from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.exact_sums import WIDE, column_sums, exact_sum
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
 from gradclip_cli.thresholds.replays import Replay
 from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, choose
@@ -74,17 +75,17 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
         if isinstance(one.threshold, AdaptiveRule) and effect.skipped is not None
         else (None, None)
     )
-    factors, cosines = effect.factors[effect.finite], list(_cosines(effect))
+    factors, cosines = effect.factors[effect.finite], _cosines(effect)
     apart = one.strategy.group not in (Group.DUMP, Group.NONE)
     return Tried(
         one.strategy.name,
         rule,
         threshold if isinstance(threshold, float) else None,
-        _mean(effect.clipped[effect.finite].tolist()),
-        _mean(factors.tolist()),
+        np.count_nonzero(effect.clipped) / factors.size if factors.size else None,
+        _mean(factors),
         _lost_energy(effect),
         _mean(cosines),
-        min(cosines, default=None),
+        float(cosines.min()) if cosines.size else None,
         _most_clipped(effect, table.groups) if apart else {},
         _note(effect, one.threshold),
         step_ranges(np.logical_or.reduce(effect.clipped, axis=1), norms.steps),
@@ -125,16 +126,20 @@ def _effect(one: Trial, threshold: float | Replay, norms: SeriesNorms, epsilon: 
     return Effect(*marks, factors, before, *(clipped or (None, None)))
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(values: Matrix) -> float | None:
     """Return the mean, computed from values scaled by a power of two so that their sum does not overflow."""
-    _, scale = math.frexp(max(values, default=0.0))
-    return math.ldexp(math.fsum(math.ldexp(value, -scale) for value in values) / len(values), scale) if values else None
+    if not values.size:
+        return None
+    _, scale = math.frexp(float(values.max()))
+    if not np.isfinite(values).all():
+        return math.fsum(values.tolist()) / values.size
+    return math.ldexp(exact_sum(np.ldexp(values, -scale)) / values.size, scale)
 
 
 def _l2_norm(values: Matrix) -> float:
     """Return the L2 norm of norms, scaled so that no square overflows; it does not depend on their order."""
     top = float(values.max(initial=0))
-    return top * math.sqrt(math.fsum(np.square(values / top).reshape(-1).tolist())) if top else 0.0
+    return top * math.sqrt(exact_sum(values.reshape(-1), lambda part: np.square(part / top))) if top else 0.0
 
 
 def _lost_energy(effect: Effect) -> float | None:
@@ -146,17 +151,17 @@ def _lost_energy(effect: Effect) -> float | None:
     return 1.0 - ratio * ratio
 
 
-def _cosines(effect: Effect) -> Iterator[float]:
-    """Yield Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
+def _cosines(effect: Effect) -> Matrix:
+    """Return Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
     if effect.after is None or effect.cosines is None:
-        return
-    for left_out, before, after, cosines in zip(
-        effect.nonfinite, effect.before, effect.after, effect.cosines, strict=True
-    ):
-        if not left_out.any() and before.any() and after.any():
-            b, a = before / before.max(), after / after.max()
-            dot, square = math.fsum((b * a * cosines).tolist()), math.fsum((a * a).tolist())
-            yield min(1.0, dot / square * (_l2_norm(a) / _l2_norm(b)))
+        return np.empty(0)
+    rows = effect.before.any(axis=1) & effect.after.any(axis=1) & ~effect.nonfinite.any(axis=1)
+    b, a = (one[rows] / one[rows].max(axis=1, keepdims=True) for one in (effect.before, effect.after))
+    dot, square, before = (
+        column_sums(np.ascontiguousarray(one.T), wide=len(b) >= WIDE)
+        for one in (b * a * effect.cosines[rows], a * a, b * b)
+    )
+    return np.minimum(1.0, dot / square * (np.sqrt(square) / np.sqrt(before)))
 
 
 def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, float]:
