@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.strategies.base import Strategy
+from gradclip_cli.strategies.base import Norm, Strategy
 from gradclip_cli.strategies.builtin import CLIP_PER_PARAM_TYPE, GLOBAL
 from gradclip_cli.thresholds.base import FLAG, Named, Parameter, between
 
@@ -130,12 +130,13 @@ class AdaptiveRule(Named):
     """A rule that decides at each step from the norms so far; each group has its own history.
 
     `own` is the strategy that it is for, used where a user names none; if it is `bound`, no other kind of group will do.
-    A rule that `skips` leaves out whole steps.
+    A rule that `skips` leaves out whole steps; one that `joins` makes L2 norms of several groups one.
     """
 
     own: Strategy = GLOBAL
     bound: bool = False
     skips: bool = False
+    joins: bool = False
     idle: Callable[["AdaptiveRule"], int] | None = None
 
     @property
@@ -148,14 +149,16 @@ class AdaptiveRule(Named):
         """Whether one norm alone is never clipped: any percentile of it is that norm."""
         return self.name == "autoclip"
 
-    def check(self, strategy: Strategy, epsilon: float = 0.0) -> None:
-        """Raise UsageError if the rule does not go with a strategy, or has no use for an epsilon."""
+    def check(self, strategy: Strategy, norm: Norm | None = None) -> None:
+        """Raise UsageError if the rule does not go with a strategy, or has no use for an epsilon or a type of norm."""
         if not self.bound:
             return
         if strategy.group is not self.own.group:
             raise UsageError(f"the rule {self.name} is for {self.own.name}, not for {strategy.name}")
-        if epsilon:
+        if norm is not None and norm.epsilon:
             raise UsageError(f"the rule {self.name} compares norms as they are; leave out --epsilon")
+        if norm is not None and self.joins and norm.type != 2:
+            raise UsageError(f"the rule {self.name} joins L2 norms; leave out --norm-type")
 
 
 def _zclip_idle(rule: AdaptiveRule) -> int:
@@ -199,6 +202,24 @@ ADAPTIVE_RULES: tuple[AdaptiveRule, ...] = (
         ),
         own=CLIP_PER_PARAM_TYPE,
         bound=True,
+    ),
+    AdaptiveRule(
+        "aggc",
+        "AGGC (Li 2026), for each type of module",
+        0.98,
+        (0.0, 1.0),
+        first="beta",
+        parameters=(
+            Parameter("low", 1.0),
+            Parameter("high", 1.0),
+            Parameter("min", 0.0),
+            Parameter("raise", "false", words=FLAG),
+            Parameter("down", limits=(0.0, 1.0)),
+            Parameter("up", limits=(1.0, 1e9)),
+        ),
+        own=CLIP_PER_PARAM_TYPE,
+        bound=True,
+        joins=True,
     ),
     AdaptiveRule(
         "skip-olmo",

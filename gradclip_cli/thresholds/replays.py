@@ -1,7 +1,7 @@
 """Replay adaptive rules over a series: what each would have done to each group at each step."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from gradclip_cli.strategies.actions import group_ratios
 from gradclip_cli.strategies.base import Strategy
 from gradclip_cli.thresholds.adagc import adagc
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, history_of
+from gradclip_cli.thresholds.aggc import aggc
 from gradclip_cli.thresholds.samples import Mask, Matrix
 from gradclip_cli.thresholds.skipping import Judged, above, llmc, maxtext, olmo
 
@@ -42,15 +43,16 @@ class Replay(NamedTuple):
         return self.numerators, self.denominators
 
 
-def replay(rule: AdaptiveRule, norms: Matrix, present: Mask, whole: NDArray[np.float64]) -> Replay:
+def replay(
+    rule: AdaptiveRule, norms: Matrix, present: Mask, whole: NDArray[np.float64], names: Sequence[str] = ()
+) -> Replay:
     """Replay a rule over norms (steps × groups), of which each step has those that are `present`.
 
-    `whole` has the norm of each whole dump. The steps that have a group are its history.
+    `whole` has the norm of each whole dump, `names` those of tensors. The steps that have a group are its history.
     """
-    if rule.name == "adagc":
-        thresholds, numerators, denominators = adagc(norms, present, whole, rule)
-        own = np.zeros(norms.shape, np.bool_)
-        return Replay(thresholds, own, numerators, denominators)
+    if rule.name in ("adagc", "aggc"):
+        own = adagc(norms, present, whole, rule) if rule.name == "adagc" else aggc(norms, present, names, rule)
+        return Replay(own[0], np.zeros(norms.shape, np.bool_), *own[1:])
     if rule.skips:
         return _judged(rule, norms, present)
     found = np.full(norms.shape, np.inf)

@@ -76,6 +76,13 @@ AUTO = AutoRule("auto", "the rule that stats advises for the norms at hand")
 SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
+_BEYOND = {
+    "stable-spam": "the norm after its limit on elements, which only another look at every element gives",
+    "spam": "the second moments of Adam",
+    "qk-clip": "attention logits",
+}
+"""Ways to clip that people may ask for, and what they need that norms do not tell."""
+
 _PERCENT = r"^p(?=[\d.]+$)"
 """The `p` of `p90`, as numpy, pandas and dashboards write a percentile."""
 
@@ -96,6 +103,8 @@ def parse_rule(text: str) -> Chooser:
     for rule in rules:
         if rule.name == name:
             return (rule if argument is None else rule.given(argument)).complete()
+    if name in _BEYOND:
+        raise UsageError(f"{name} cannot be replayed over norms: it needs {_BEYOND[name]}")
     hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
     raise UsageError(f"there is no rule {text!r}; {hint}")
 

@@ -72,10 +72,11 @@ def test_screens_and_tables_name_them(run_of_forty: None, run: Run) -> None:
     assert "skips" in run("stats", "run", "--by", "total", "--try", "skip-above:5").out
 
 
-def test_adagc_takes_its_own_strategy(run_of_forty: None, run: Run) -> None:
+@pytest.mark.parametrize("rule", ["adagc:1.2,warmup=5,max=9", "aggc:0.5,high=2"])
+def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) -> None:
     """Without -s the rule clips each tensor; what it does in `apply` is what `stats` says."""
-    found = tree(run, "apply", "run", "--dry-run", "-t", "adagc:1.2,warmup=5,max=9")
-    replay = tree(run, "stats", "run", "--rule", "adagc:lambda=1.2,warmup=5,max=9")["replay_groups"]
+    found = tree(run, "apply", "run", "--dry-run", "-t", rule)
+    replay = tree(run, "stats", "run", "--rule", rule)["replay_groups"]
     assert found["strategy"] == "clip-l2-per-param-type"
     assert 30 in found["clipped_steps"]
     assert [row["threshold"] for row in found["dumps"][-1]["params"]] == [row["threshold"] for row in replay]
@@ -97,6 +98,7 @@ def test_adagc_takes_its_own_strategy(run_of_forty: None, run: Run) -> None:
             "adagc is for clip-l2-per-param-type",
         ),
         (["apply", "run", "--dry-run", "-t", "skip-above:5", "--epsilon", "1e-6"], "leave out --epsilon"),
+        (["stats", "run", "--rule", "aggc", "--norm-type", "inf"], "aggc joins L2 norms; leave out --norm-type"),
         (["stats", "run", "--rule", "adagc", "-s", "ClipL2PerLayer"], "adagc is for clip-l2-per-param-type"),
         (["stats", "run", "--try", "clip-by-norm:skip-olmo"], "skip-olmo is for clip-by-global-norm"),
         (["stats", "run", "--try", "skip-above"], "needs a number, as in skip-above:10"),

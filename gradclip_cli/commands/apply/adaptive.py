@@ -29,7 +29,7 @@ class _Place(NamedTuple):
     norm: float
 
 
-Histories = dict[object, list[_Place]]
+Histories = dict[tuple[object, ...], list[_Place]]
 """The norms of each group, by its key, in the order of the dumps that contain it."""
 
 
@@ -64,7 +64,7 @@ def _replayed(rule: AdaptiveRule, histories: Histories, whole: Sequence[float], 
         rows = [place.dump for place in places]
         norms[rows, column] = [place.norm for place in places]
         present[rows, column] = True
-    return replay(rule, norms, present, np.array(whole))
+    return replay(rule, norms, present, np.array(whole), [str(key[1]) for key in histories] if rule.joins else ())
 
 
 def _settled(shared: NormGroup, found: Replay, dump: int, column: int) -> NormGroup:

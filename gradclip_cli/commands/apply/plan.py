@@ -172,4 +172,4 @@ class ApplyPlan:
             raise UsageError(f"{strategy.name} needs a threshold{where}: -t with a number, or with a rule such as mean")
         used = self.threshold if own is None else own
         if strategy.takes_threshold and isinstance(used, AdaptiveRule):
-            used.check(strategy, self.norm.epsilon if self.norm else 0.0)
+            used.check(strategy, self.norm)

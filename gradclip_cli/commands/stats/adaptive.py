@@ -27,7 +27,9 @@ def replay_of(rule: AdaptiveRule, table: NormTable, whole: NormTable) -> Replay:
 
     Each group has a history of its own, of the steps that have it.
     """
-    return replay(rule, table.norms, table.present, whole.norms[:, 0])
+    return replay(
+        rule, table.norms, table.present, whole.norms[:, 0], list(map(str, table.groups)) if rule.joins else ()
+    )
 
 
 class AdaptiveRun:

@@ -88,10 +88,10 @@ class StatsPlan:
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
             raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
         if isinstance(self.rule, AdaptiveRule):
-            self.rule.check(self.strategy or self.rule.own, self.norm.epsilon)
+            self.rule.check(self.strategy or self.rule.own, self.norm)
         for one in self.tries:
             if isinstance(one.threshold, AdaptiveRule):
-                one.threshold.check(one.strategy, self.norm.epsilon)
+                one.threshold.check(one.strategy, self.norm)
         if self.skip_steps < 0:
             raise UsageError("--skip-steps must be at least 0")
 

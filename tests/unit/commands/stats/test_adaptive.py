@@ -134,7 +134,8 @@ def test_every_adaptive_rule_can_be_shown() -> None:
     """Every rule of the registry limits a long series, and those that skip name the spike."""
     norms = [1.0, 1.1, 0.9, 1.05, 0.95] * 30 + [40.0] + [1.0, 1.1] * 5
     for one in ADAPTIVE_RULES:
-        rule, table = one.given("20") if one.required else one, table_of(norms)
+        rule = one.given("20") if one.required else one
+        table = NormTable([GroupName("h.q", "h.q.weight")], np.array(norms)[:, None])
         suggestion = AdaptiveRun(one.own, rule, table, 0.0, table).suggestion(dumps(norms))
         assert (suggestion.skip_rate is not None) == one.skips
         assert suggestion.skipped_steps == ([(150, 150)] if one.skips else None)
