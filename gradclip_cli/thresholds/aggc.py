@@ -60,7 +60,7 @@ def aggc(norms: Matrix, present: Mask, names: Sequence[str], rule: AdaptiveRule)
     if known and grouped.any():
         joined, taken = _joined(norms[:, grouped], present[:, grouped], of[grouped], len(known))
         upper, top, bottom = _bounds(joined, taken, rule)
-        at = np.where(present[:, grouped], 1, 0).astype(np.bool_)
+        at = present[:, grouped]
         numerators[:, grouped] = np.where(at, top[:, of[grouped]], 1.0)
         denominators[:, grouped] = np.where(at, bottom[:, of[grouped]], 1.0)
         with np.errstate(all="ignore"):

@@ -14,8 +14,8 @@ from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Chooser, Threshold, is_rule, threshold_of
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
+from gradclip_cli.thresholds.rules import Chooser, Threshold, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -67,8 +67,11 @@ def _without_parameters(text: str) -> str:
     >>> _without_parameters("head=:zclip:2.5,max=1"), _without_parameters("a=b=none")
     ('head=:', 'a=b=none')
     """
-    found = re.search(r":[\w-]+[:=][^:]*=[^:]*$", text)
-    return text[: found.start() + 1] if found and is_rule(text[found.start() + 1 :]) else text
+    found = re.search(rf":({_WITH_PARAMETERS})[:=][^:]*=[^:]*$", text, re.IGNORECASE)
+    return text[: found.start() + 1] if found else text
+
+
+_WITH_PARAMETERS = "|".join(rule.name for rule in ADAPTIVE_RULES if rule.parameters)
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,8 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     try:
         chosen = auto(one.strategy, table, epsilon) if isinstance(one.threshold, AutoRule) else None
         rule = rule if chosen is None else chosen.rule
-        threshold = (
-            _threshold(one.threshold, one.strategy, table, norms.compared(GLOBAL))
-            if chosen is None
-            else chosen.threshold
-        )
+        found = _threshold(one.threshold, one.strategy, table, norms.compared(GLOBAL)) if chosen is None else None
+        threshold = found if chosen is None else chosen.threshold
     except InputError as error:
         return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
     effect = _effect(one, math.inf if threshold is None else threshold, norms, epsilon)
@@ -156,7 +153,7 @@ def _cosines(effect: Effect) -> Matrix:
     if effect.after is None or effect.cosines is None:
         return np.empty(0)
     rows = effect.before.any(axis=1) & effect.after.any(axis=1) & ~effect.nonfinite.any(axis=1)
-    b, a = (one[rows] / one[rows].max(axis=1, keepdims=True) for one in (effect.before, effect.after))
+    b, a = (one[rows] / one[rows].max(axis=1, initial=0, keepdims=True) for one in (effect.before, effect.after))
     dot, square, before = (
         column_sums(np.ascontiguousarray(one.T), wide=len(b) >= WIDE)
         for one in (b * a * effect.cosines[rows], a * a, b * b)

@@ -21,7 +21,7 @@ _PARTS = {"block": "block", "kind": "kind", "layer": "layer", "param": "name"}
 """The kinds of tables of a dump, each with its first column in csv."""
 
 
-Group = ApplyLayer | ApplyBlock | ApplyKind
+_Group = ApplyLayer | ApplyBlock | ApplyKind
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
@@ -72,7 +72,7 @@ def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record
     if kind == "param":
         yield from records_of(report, dump, kind)
         return
-    rows: Sequence[Group] = dump.layers
+    rows: Sequence[_Group] = dump.layers
     if kind != "layer":
         rows = dump.blocks if kind == "block" else dump.module_kinds
     for record, row in zip(records_of(report, dump, kind), rows, strict=True):
@@ -88,13 +88,13 @@ def total_cells(dump: ApplyDump) -> tuple[str, ...]:
     return (figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def group_cells(row: Group) -> tuple[str, ...]:
+def group_cells(row: _Group) -> tuple[str, ...]:
     """Format the figures of a layer or a block."""
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
     return (*norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
 
 
-def _clipped(row: Group) -> str:
+def _clipped(row: _Group) -> str:
     """Format what was clipped: elements if each is its own group, else tensors."""
     if row.factor == 0 and not row.clipped:
         return "skipped"
