@@ -96,7 +96,7 @@ class ZClip:
         threshold = self._threshold(norm) if finite else self._bound()
         if finite and not (self._skip and norm > threshold):
             self._move(min(norm, threshold) if threshold > 0 else norm)
-        return min(threshold, self._most)
+        return min(threshold if threshold > 0 or math.isinf(self._most) else math.inf, self._most)
 
     def _warm(self, norm: float) -> None:
         self._first.append(norm)
@@ -151,6 +151,7 @@ class AdaptiveRule(Named):
 
     def check(self, strategy: Strategy, norm: Norm | None = None) -> None:
         """Raise UsageError if the rule does not go with a strategy, or has no use for an epsilon or a type of norm."""
+        self.complete()
         if not self.bound:
             return
         if strategy.group is not self.own.group:

@@ -185,6 +185,7 @@ def test_zclip_after_zeros_goes_on() -> None:
     """After zeros only a spike would be clipped to 0: it has no threshold, counts as it is, and the next one has one."""
     found = steps(ZClip(2.5), [0.0] * 25 + [0.0, 1.0, 1.0])[25:]
     assert found[:2] == [pytest.approx(2.5e-6), 0.0]
+    assert steps(ZClip(2.5, 0.5), [0.0] * 25 + [0.0, 1.0])[25:] == [pytest.approx(2.5e-6), 0.5]
     # mean 0.03, var 0.03 · 0.97²: z = 0.97 / (0.97 · sqrt(0.03)) = 5.77 for another 1
     std = 0.97 * math.sqrt(0.03)
     assert found[2] == pytest.approx(0.03 + 2.5 * std * 2.5 / (0.97 / (std + 1e-6)), rel=1e-13)
