@@ -104,7 +104,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "--threshold",
     type=THRESHOLD,
     metavar="VALUE",
-    help=f"Clip at a number above 0, or by a rule over these dumps: {SPELLINGS}.",
+    help=f"Clip at a number above 0, or by a rule: {SPELLINGS}.",
 )
 @click.option(
     "--layer",

@@ -299,14 +299,17 @@ def test_strategies_are_the_registry(run: Run) -> None:
         "clip-elementwise-absolute-value": (
             "element",
             True,
-            ["ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue"],
+            ["ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue", "clip_gradient"],
         ),
         "clip-l2-per-layer": ("layer", True, ["ClipL2PerLayer"]),
         "clip-l2-per-param-type": ("tensor", True, ["ClipL2PerParamType", "clip-by-norm", "clipnorm"]),
         "clip-by-global-norm": (
             "dump",
             True,
-            ["clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"],
+            [
+                *["clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"],
+                *["max_grad_norm", "gradient_clip_val", "gradient_clipping", "clip_grad"],
+            ],
         ),
     }
     assert {name: found[name] for name in promised} == promised
