@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from gradclip_cli.strategies.actions import group_ratios
 from gradclip_cli.strategies.base import Strategy
 from gradclip_cli.thresholds.adagc import adagc
-from gradclip_cli.thresholds.adaptive import AdaptiveRule, history_of
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.aggc import aggc
+from gradclip_cli.thresholds.histories import AutoClip, History, ZClip
 from gradclip_cli.thresholds.samples import Mask, Matrix
 from gradclip_cli.thresholds.skipping import Judged, above, llmc, maxtext, olmo
 
@@ -69,3 +70,12 @@ def _judged(rule: AdaptiveRule, norms: Matrix, present: Mask) -> Replay:
     for k, finite in enumerate((present & np.isfinite(norms)).T):
         thresholds[finite, k], skipped[finite, k] = _JUDGES[rule.name](norms[finite, k], rule)
     return Replay(thresholds, skipped, np.where(skipped, 0.0, 1.0), np.ones(norms.shape))
+
+
+def history_of(rule: AdaptiveRule) -> History:
+    """Return a new, empty history for one group, of a rule that clips by one norm."""
+    if rule.name == "autoclip":
+        return AutoClip(rule.argument or 0.0)
+    most, skip = rule.value("max"), rule.value("skip") == "true"
+    words = rule.value("mode"), rule.value("option"), rule.value("factor")
+    return ZClip(rule.argument or 0.0, math.inf if most is None else most, *words, skip=skip)
