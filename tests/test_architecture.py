@@ -32,7 +32,7 @@ MOST_LAZY = 115
 LIGHT = (
     "errors", "text", "storage.streams", "storage.fingerprint", "storage.locations",
     "strategies", "strategies.base", "strategies.builtin",
-    "thresholds.base", "thresholds.rules", "thresholds.adaptive",
+    "thresholds.base", "thresholds.rules", "thresholds.adaptive", "thresholds.histories",
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
     "commands.plans", "commands.apply.plan", "commands.report.plan", "commands.stats.plan",
     "cli", "cli.apply", "cli.cache", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing",

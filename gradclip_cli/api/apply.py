@@ -19,8 +19,7 @@ from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.adaptive import AdaptiveRule, own_strategy
 from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, threshold_of
 
 Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
@@ -32,7 +31,7 @@ def apply(
     inputs: Paths,
     output: Path | None = None,
     *,
-    strategy: str | Strategy = GLOBAL.name,
+    strategy: str | Strategy | None = None,
     threshold: float | str | Rule | AdaptiveRule | AutoRule | None = None,
     layers: Layers = (),
     norm_type: float | None = None,
@@ -67,7 +66,8 @@ def apply(
 ) -> ApplyReport:
     """Transform gradient dumps, and report norms before and after.
 
-    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip".
+    `threshold` is a number above 0, a rule such as "mean", or one that decides at each step, such as "autoclip:10", "adagc" or
+    "skip-olmo". Without a `strategy` it is that of such a rule, else clip-by-global-norm.
     `layers` maps patterns to (strategy, threshold), either of which may be None; the last match wins. Everything else is as
     on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` means
     that the reader of standard output has closed it.
@@ -81,6 +81,7 @@ def apply(
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else location(output)
     naming = Naming.parse(layer_regex, group_depth)
+    limit = threshold if isinstance(threshold, Chooser) else threshold_of(threshold)
     plan = ApplyPlan(
         inputs=found.sources,
         notes=found.notes,
@@ -93,8 +94,8 @@ def apply(
             directory=directory,
             output_format=output_format,
         ),
-        strategy=strategy_of(strategy),
-        threshold=threshold if isinstance(threshold, Chooser) else threshold_of(threshold),
+        strategy=own_strategy(limit) if strategy is None else strategy_of(strategy),
+        threshold=limit,
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,

@@ -64,7 +64,10 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
     )
     strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
     found = Found(()) if logs else find_dumps(paths, choices)
+    rule = parse_rule(rule) if isinstance(rule, str) else rule
     chosen = strategy_of(strategy) if strategy and strategy != EVERY else None
+    if strategy is None and isinstance(rule, AdaptiveRule) and rule.bound:
+        chosen = rule.own
     return StatsPlan(
         inputs=found.sources,
         given=tuple(logs or paths),
@@ -74,7 +77,7 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         repeated=repeated,
         logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, unscale)) if logs else None,
         strategy=chosen,
-        rule=parse_rule(rule) if isinstance(rule, str) else rule,
+        rule=rule,
         norm=Norm.asked(asked["norm_type"], asked["epsilon"]) or Norm(),
         selection=Selection(
             tuple(asked["include"]),

@@ -39,6 +39,7 @@ from gradclip_cli.reports.apply import ON_SCREEN, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.thresholds.adaptive import own_strategy
 from gradclip_cli.thresholds.rules import SPELLINGS
 
 _KEYS = {"pattern", "strategy", "threshold"}
@@ -97,17 +98,15 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "-s",
     "--strategy",
     type=STRATEGY,
-    default=GLOBAL.name,
-    show_default=True,
     metavar="NAME",
-    help="One of `gradclip strategies`; DL4J's spellings do.",
+    help=f"One of `gradclip strategies`; DL4J's spellings do.  [default: {GLOBAL.name}]",
 )
 @click.option(
     "-t",
     "--threshold",
     type=THRESHOLD,
     metavar="VALUE",
-    help=f"Clip at a number above 0, or by a rule over these dumps: {SPELLINGS}.",
+    help=f"Clip at a number above 0, or by a rule: {SPELLINGS}.",
 )
 @click.option(
     "--layer",
@@ -169,6 +168,7 @@ def _print_config(
 ) -> None:
     """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
-    ApplyPlan((), (), keywords["strategy"], keywords["threshold"], keywords["layers"], norm, selection=selection)
+    strategy, threshold = keywords["strategy"], keywords["threshold"]
+    ApplyPlan((), (), strategy or own_strategy(threshold), threshold, keywords["layers"], norm, selection=selection)
     with standard_output() as stream:
         stream.write(as_toml(click.get_current_context()))

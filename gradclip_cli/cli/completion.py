@@ -14,7 +14,7 @@ from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
-from gradclip_cli.thresholds.rules import AUTO, RULES
+from gradclip_cli.thresholds.rules import AUTO, RULES, is_rule
 
 if TYPE_CHECKING:
     from click import Context
@@ -31,8 +31,15 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 
 
 def rules(ctx: "Context", typed: str) -> list[str]:
-    """Complete a rule, with its usual arguments."""
-    return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES, AUTO) if str(rule).startswith(typed)]
+    """Complete a rule with its usual argument and, behind a comma, the names of its other parameters."""
+    known = *RULES, *ADAPTIVE_RULES, AUTO
+    before, comma, last = typed.rpartition(",")
+    if comma:
+        more = [one for rule in known if rule.name == before.partition(":")[0] for one in rule.parameters]
+        return [
+            f"{before},{one.name}={word}" for one in more for word in one.words or ("",) if one.name.startswith(last)
+        ]
+    return [str(rule).removesuffix("X") for rule in known if str(rule).startswith(typed)]
 
 
 def among(names: Sequence[str], ctx: "Context", typed: str) -> list[str]:
@@ -47,10 +54,12 @@ def checks(ctx: "Context", typed: str) -> list[str]:
 
 
 def trials(ctx: "Context", typed: str) -> list[str]:
-    """Complete the value of `--try`: a strategy, then a rule that chooses one threshold."""
+    """Complete the value of `--try`: a strategy, then a rule that chooses one threshold; or a rule alone."""
     name, colon, threshold = typed.partition(":")
     if not colon:
-        return strategies(ctx, typed)
+        return [*strategies(ctx, typed), *(rules(ctx, typed) if typed else [])]
+    if is_rule(name):
+        return rules(ctx, typed)
     return [f"{name}:{rule}" for rule in (*RULES, AUTO) if str(rule).startswith(threshold)]
 
 

@@ -19,7 +19,10 @@ _COLUMN = 22
 
 
 _THRESHOLDS = frozenset(
-    ["clip", "clipnorm", "clipvalue", "maxnorm", "maxgradnorm", "gradientclipval", "gradientclipping", "globalclipnorm"]
+    (
+        *("clip", "clipgrad", "clipgradient", "clipnorm", "clipvalue", "globalclipnorm"),
+        *("gradientclipping", "gradientclipval", "maxgradnorm", "maxnorm"),
+    )
 )
 """What frameworks call a threshold, without `-` and `_`."""
 

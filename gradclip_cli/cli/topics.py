@@ -83,8 +83,21 @@ def _rules() -> str:
         fill(source, 78, initial_indent=f"  {name.ljust(width)}  ", subsequent_indent=" " * (width + 4))
         for name, source in rows
     ]
+    more = [
+        fill(
+            ", ".join([one.first, *map(str, one.parameters)]),
+            78,
+            initial_indent=f"  {one.name.ljust(width)}  ",
+            subsequent_indent=" " * (width + 4),
+            break_on_hyphens=False,
+        )
+        for one in ADAPTIVE_RULES
+        if one.parameters
+    ]
     first = "Rules choose a threshold from norms: apply -t RULE, stats --rule RULE."
-    return "\n".join([first, "", *lines, "", "percentile:90 is p90 for short, and percentile=90 is understood, too."])
+    short = "percentile:90 is p90 for short, and percentile=90 is understood, too."
+    by_name = "Parameters by name, with their defaults, as in zclip:2.5,max=1:"
+    return "\n".join([first, "", *lines, "", short, "", by_name, "", *more])
 
 
 def _topics() -> str:

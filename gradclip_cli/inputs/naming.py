@@ -117,6 +117,19 @@ def block_of(layer: str) -> str:
     return layer[: found.end()] if found else layer
 
 
+def kind_of(layer: str) -> str:
+    """Return the kind of a layer: its name with its numbers taken out.
+
+    Components that are numbers come before those that end in one.
+
+    >>> kind_of("model.layers.9.self_attn.q_proj"), kind_of("wav2vec2.encoder.layers.3.ff"), kind_of("dense_1/cell")
+    ('model.layers.*.self_attn.q_proj', 'wav2vec2.encoder.layers.*.ff', 'dense_*/cell')
+    >>> kind_of("lstm"), kind_of("conv2")
+    ('lstm', 'conv*')
+    """
+    return (_NUMBERED if _NUMBERED.search(layer) else _ENDS_IN_NUMBER).sub("*", layer)
+
+
 def blocks_are_layers(layers: Sequence[str], naming: Naming) -> bool:
     """Return whether each of several layers, each given once, is a block of the same name.
 

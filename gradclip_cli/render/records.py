@@ -14,7 +14,7 @@ from gradclip_cli.thresholds.base import Summary
 Record = dict[str, Any]
 """The values of one row by column."""
 
-KINDS = ("total", "block", "layer", "param", "step", "finding", "bin")
+KINDS = ("total", "block", "kind", "layer", "param", "step", "finding", "bin")
 """The kinds of tables and of rows that `--by` chooses from; `all` stands for all that a report has."""
 
 PAIRS = ("layer,step", "block,step")

@@ -73,7 +73,7 @@ class View:
     @property
     def _totals_are_lines(self) -> bool:
         """Whether the totals of `apply` are the last lines of other tables, and have no table of their own."""
-        return "step" not in self.kinds and bool(self.kinds & {"block", "layer", "param"})
+        return "step" not in self.kinds and bool(self.kinds & {"block", "kind", "layer", "param"})
 
     def check(self, kind: type[Report]) -> None:
         """Raise UsageError if a kind of report lacks one of the columns, or has no table with all of them."""

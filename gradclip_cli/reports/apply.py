@@ -17,6 +17,7 @@ class ApplyTotal(NamedTuple):
     `mean_factor` is the mean of the finite factors, and `least_factor` the lowest, of the group `least`. `underflowed` and
     `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
     are 0 now. `finite_norm_before` is the norm of the finite elements: what is clipped where the others become 0.
+    `skipped_groups` are left out of the step by a rule: they are 0 now, and not clipped.
     """
 
     tensors: int
@@ -35,6 +36,7 @@ class ApplyTotal(NamedTuple):
     finite_norm_before: float | None = None
     least_factor: TableOnly[float | None] = None
     least: TableOnly[str] = ""
+    skipped_groups: int = 0
 
     @property
     def clipped(self) -> bool:
@@ -71,6 +73,26 @@ class ApplyBlock(NamedTuple):
     """
 
     block: str
+    params: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    share: float | None
+    factor: float | None
+    clipped: bool
+    peak_before: TableOnly[float]
+    peak_after: TableOnly[float]
+    params_clipped: TableOnly[int]
+    limited: TableOnly[int | None]
+
+
+class ApplyKind(NamedTuple):
+    """One kind of module, before and after: the layers whose names differ in numbers alone.
+
+    `share` is its share of the sum that the norm of the dump is a root of; None where there is none. See `ApplyLayer`.
+    """
+
+    kind: str
     params: int
     elements: int
     norm_before: float
@@ -132,6 +154,7 @@ class ApplyDump(NamedTuple):
     largest_blocks: TableOnly[Sequence[ApplyBlock]] = ()
     largest_params: TableOnly[Sequence[ApplyParam]] = ()
     treated: TableOnly[str | None] = None
+    module_kinds: TableOnly[Sequence[ApplyKind]] = ()
 
 
 class _ApplyReport(NamedTuple):
@@ -153,6 +176,8 @@ class _ApplyReport(NamedTuple):
     target: TableOnly[str | None] = None  # the file or directory that was written, None in place
     seconds: TableOnly[float | None] = None  # how long the whole call took
     rule: str | None = None
+    skipped_dumps: int = 0
+    skipped_steps: Sequence[int] = ()  # of those that have a step
 
 
 class ApplyReport(InNotebooks, _ApplyReport):
@@ -160,10 +185,11 @@ class ApplyReport(InNotebooks, _ApplyReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step")
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "layer", "param", "step")
     scopes: ClassVar[Mapping[str, str]] = {
         "param": "dumps.params",
         "layer": "dumps.layers",
+        "kind": "dumps.module_kinds",
         "block": "dumps.blocks",
         "total": "dumps.total",
     }

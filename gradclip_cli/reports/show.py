@@ -40,6 +40,23 @@ class ShowBlock(NamedTuple):
     inf: int
 
 
+class ShowKind(NamedTuple):
+    """One kind of module, all layers whose names differ in numbers alone; `share` is as in `ShowBlock`."""
+
+    kind: str
+    tensors: int
+    elements: int
+    norm: float
+    finite_norm: float
+    share: float | None
+    rms: float | None
+    max_abs: float | None
+    min_abs: float | None
+    zeros: int
+    nan: int
+    inf: int
+
+
 class ShowParam(NamedTuple):
     """One tensor; a figure is None if it is no gradient."""
 
@@ -139,6 +156,7 @@ class _ShowReport(NamedTuple):
     name: TableOnly[str | None] = None  # stands for a step that is a running number
     command: TableOnly[str] = ""  # that shows the same dump
     block_noun: TableOnly[str] = "block"  # layer where each layer is a block of the same name
+    module_kinds: TableOnly[Sequence[ShowKind]] = ()
 
 
 class ShowReport(InNotebooks, _ShowReport):
@@ -151,5 +169,11 @@ class ShowReport(InNotebooks, _ShowReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.show/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "param", "bin")
-    scopes: ClassVar[Mapping[str, str]] = {"param": "params", "block": "blocks", "total": "total", "bin": "bins"}
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "param", "bin")
+    scopes: ClassVar[Mapping[str, str]] = {
+        "param": "params",
+        "kind": "module_kinds",
+        "block": "blocks",
+        "total": "total",
+        "bin": "bins",
+    }

@@ -64,6 +64,14 @@ class StatsBlock(NamedTuple):
     summary: Inlined[Summary]
 
 
+class StatsKind(NamedTuple):
+    """The norms of one kind of module, which is all layers whose names differ in numbers alone; `tensors` counts theirs."""
+
+    kind: str
+    tensors: int
+    summary: Inlined[Summary]
+
+
 class StatsParam(NamedTuple):
     """The norms of one tensor over the dumps."""
 
@@ -182,6 +190,7 @@ class _StatsReport(NamedTuple):
     column: Section[str] = None
     cached: Section[int] = None
     log: TableOnly[str] = ""
+    module_kinds: TableOnly[Sequence[StatsKind]] = ()
 
 
 class StatsReport(InNotebooks, _StatsReport):
@@ -198,10 +207,11 @@ class StatsReport(InNotebooks, _StatsReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step", "layer,step", "block,step")
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "layer", "param", "step", "layer,step", "block,step")
     scopes: ClassVar[Mapping[str, str]] = {
         "param": "params",
         "layer": "layers",
+        "kind": "module_kinds",
         "block": "blocks",
         "step": "dumps",
         "total": "total",

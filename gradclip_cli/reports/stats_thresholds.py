@@ -10,7 +10,10 @@ Ranges = list[tuple[int, int]]
 
 
 class Suggestion(NamedTuple):
-    """A threshold for one strategy, and its effects on the dumps; `steps` has those that it clips, None if they have no numbers."""
+    """A threshold for one strategy, and its effects on the dumps; `steps` has those that it clips, None if they have no numbers.
+
+    Of a rule that leaves out whole steps, `skip_rate` is their share and `skipped_steps` has them; they are not clipped.
+    """
 
     strategy: str
     rule: str
@@ -21,6 +24,8 @@ class Suggestion(NamedTuple):
     band: tuple[float, float] | None
     note: str | None
     steps: Ranges | None = None
+    skip_rate: float | None = None
+    skipped_steps: Ranges | None = None
 
 
 class Candidate(NamedTuple):
@@ -55,6 +60,7 @@ class Tried(NamedTuple):
     `lost_energy` is 1 - Σ after² / Σ before² over all finite norms. `cosine` is the mean over the steps of the cosine
     between the gradients before and after, `least_cosine` the smallest. `layers` names the most clipped layers, each with
     the share of the steps that would clip something of it; it is empty for a strategy that treats the whole dump alike.
+    `skip_rate` and `skipped_steps` are as in `Suggestion`; skipped steps have the factor 0, and no cosine.
     """
 
     strategy: str
@@ -68,13 +74,15 @@ class Tried(NamedTuple):
     layers: dict[str, float]
     note: str | None
     steps: Ranges | None = None
+    skip_rate: float | None = None
+    skipped_steps: Ranges | None = None
 
 
 class ReplayStep(NamedTuple):
     """The effect of an adaptive rule, which has a threshold for each step, on a dump.
 
     `threshold` is inf while there is none; `factor` and `clipped` are None if the norm is not finite, or if a dump of a
-    series with gradients has none.
+    series with gradients has none. `skipped` is None, too, where the rule skips nothing.
     """
 
     strategy: str
@@ -84,6 +92,7 @@ class ReplayStep(NamedTuple):
     threshold: float
     factor: float | None
     clipped: bool | None
+    skipped: bool | None = None
 
 
 class ReplayGroup(NamedTuple):

@@ -97,6 +97,22 @@ class ZeroNonfinite(NamedTuple):
         return self.action.apply(raw, dtype, work)
 
 
+class Skip(NamedTuple):
+    """Writes 0 in place of every element: the step is left out."""
+
+    factor: float = 0.0
+
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
+        """Whether any element is not 0."""
+        return (max_abs > 0) | (nan > 0) | (infinite > 0)
+
+    def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
+        """Write zeros."""
+        raw[...] = 0
+        return 0
+
+
+SKIPPED = Skip()
 UNCHANGED = Scale()
 """Leaves the elements as they are, bit for bit."""
 

@@ -62,10 +62,10 @@ RENORMALIZE_PER_PARAM_TYPE = Strategy(
 )
 ELEMENTWISE = Strategy(
     "clip-elementwise-absolute-value",
-    ("ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue"),
+    ("ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue", "clip_gradient"),
     Group.ELEMENT,
     "min(max(g, -c), c)",
-    "DL4J; Mikolov 2012; PyTorch clip_grad_value_; TensorFlow clip_by_value; Keras clipvalue",
+    "DL4J; Mikolov 2012; PyTorch clip_grad_value_; TensorFlow clip_by_value; Keras clipvalue; MXNet clip_gradient",
     _clamped,
     _is_below,
     takes_threshold=True,
@@ -94,10 +94,14 @@ CLIP_PER_PARAM_TYPE = Strategy(
 )
 GLOBAL = Strategy(
     "clip-by-global-norm",
-    ("clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"),
+    (
+        *("clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"),
+        *("max_grad_norm", "gradient_clip_val", "gradient_clipping", "clip_grad"),
+    ),
     Group.DUMP,
     _RULE,
-    "TensorFlow clip_by_global_norm; PyTorch clip_grad_norm_; optax; Keras global_clipnorm",
+    "TensorFlow clip_by_global_norm; PyTorch clip_grad_norm_; optax; Keras global_clipnorm; Hugging Face max_grad_norm; "
+    "Lightning gradient_clip_val; DeepSpeed gradient_clipping; Megatron-LM --clip-grad",
     _clipped,
     _is_below,
     takes_threshold=True,

@@ -76,6 +76,13 @@ AUTO = AutoRule("auto", "the rule that stats advises for the norms at hand")
 SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
+_BEYOND = {
+    "stable-spam": "the norm after its limit on elements, which only another look at every element gives",
+    "spam": "the second moments of Adam",
+    "qk-clip": "attention logits",
+}
+"""Ways to clip that people may ask for, and what they need that norms do not tell."""
+
 _PERCENT = r"^p(?=[\d.]+$)"
 """The `p` of `p90`, as numpy, pandas and dashboards write a percentile."""
 
@@ -91,13 +98,26 @@ def parse_rule(text: str) -> Chooser:
     >>> str(parse_rule("p95")), str(parse_rule("MAD=3"))
     ('percentile:95', 'mad:3')
     """
-    name, colon, argument = re.sub(_PERCENT, "percentile:", text.strip().lower()).replace("=", ":").partition(":")
+    name, argument = _split(text)
     rules: tuple[Chooser, ...] = (*RULES, *ADAPTIVE_RULES, AUTO)
     for rule in rules:
         if rule.name == name:
-            return rule.given(argument) if colon else rule
+            return (rule if argument is None else rule.given(argument)).complete()
+    if name in _BEYOND:
+        raise UsageError(f"{name} cannot be replayed over norms: it needs {_BEYOND[name]}")
     hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
     raise UsageError(f"there is no rule {text!r}; {hint}")
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Return the name of a rule, and what stands behind it; None for nothing."""
+    name, *rest = re.split("[:=]", re.sub(_PERCENT, "percentile:", text.strip().lower()), maxsplit=1)
+    return name.strip(), rest[0].strip() if rest else None
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a text begins with the name of a rule."""
+    return _split(text)[0] in {rule.name for rule in (*RULES, *ADAPTIVE_RULES, AUTO)}
 
 
 def parse(text: str) -> Threshold:

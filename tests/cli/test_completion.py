@@ -67,6 +67,8 @@ OFFERED = {
     "gradclip apply --thr": ["--threshold"],
     "gradclip apply -t m": [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith("m")],
     "gradclip stats --rule percentile:": ["90"],
+    "gradclip apply -t zclip:2.5,mo": ["2.5,mode=percentile", "2.5,mode=zscore"],
+    "gradclip stats --try skip-o": ["skip-olmo:6"],
     "gradclip stats --by la": ["layer"],
     "gradclip check --ignore dead,sp": ["dead,spread"],
     "gradclip apply g.npz --layer ": ["decoder=", "lstm="],

@@ -159,12 +159,12 @@ def test_help_all_of_the_program(run: Run) -> None:
 @pytest.mark.parametrize(
     ("command", "kinds"),
     [
-        ("stats", "total, block, layer, param, step or all, or by layer,step or block,step together"),
-        ("apply", "total, block, layer, param, step or all"),
+        ("stats", "total, block, kind, layer, param, step or all, or by layer,step or block,step together"),
+        ("apply", "total, block, kind, layer, param, step or all"),
         ("check", "finding or all"),
         ("diff", "step, block, param or all"),
         ("ls", "block, param or all"),
-        ("show", "total, block, param, bin or all"),
+        ("show", "total, block, kind, param, bin or all"),
         ("strategies", ""),
     ],
 )

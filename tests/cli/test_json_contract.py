@@ -26,12 +26,20 @@ KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
         "": [
             *["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
-            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype", "rule"],
+            *[
+                "clipped_dumps",
+                "clipped_steps",
+                "mean_factor",
+                "output_dtype",
+                "rule",
+                "skipped_dumps",
+                "skipped_steps",
+            ],
         ],
         "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
         "dumps.total": [
             *["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
-            *["mean_factor", "underflowed", "overflowed", "replaced", "finite_norm_before"],
+            *["mean_factor", "underflowed", "overflowed", "replaced", "finite_norm_before", "skipped_groups"],
         ],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
         "dumps.blocks": ["block", "params", "elements", *NORMS, "share", "factor", "clipped"],
@@ -61,6 +69,8 @@ KEYS: dict[str, dict[str, list[str]]] = {
             "band",
             "note",
             "steps",
+            "skip_rate",
+            "skipped_steps",
         ],
         "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps"],
         "advice": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps", "reason"],
@@ -289,14 +299,17 @@ def test_strategies_are_the_registry(run: Run) -> None:
         "clip-elementwise-absolute-value": (
             "element",
             True,
-            ["ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue"],
+            ["ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue", "clip_gradient"],
         ),
         "clip-l2-per-layer": ("layer", True, ["ClipL2PerLayer"]),
         "clip-l2-per-param-type": ("tensor", True, ["ClipL2PerParamType", "clip-by-norm", "clipnorm"]),
         "clip-by-global-norm": (
             "dump",
             True,
-            ["clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"],
+            [
+                *["clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"],
+                *["max_grad_norm", "gradient_clip_val", "gradient_clipping", "clip_grad"],
+            ],
         ),
     }
     assert {name: found[name] for name in promised} == promised

@@ -37,7 +37,16 @@ def test_stats_shows_every_step(run_of_eight: None, run: Run) -> None:
     assert [row["threshold"] for row in found["replay"]] == pytest.approx(TENTHS)
     assert [row["norm"] for row in found["replay"]] == pytest.approx(NORMS)
     assert {row["strategy"] for row in found["replay"]} == {"clip-by-global-norm"}
-    assert list(found["replay"][0]) == ["strategy", "input", "step", "norm", "threshold", "factor", "clipped"]
+    assert list(found["replay"][0]) == [
+        "strategy",
+        "input",
+        "step",
+        "norm",
+        "threshold",
+        "factor",
+        "clipped",
+        "skipped",
+    ]
     assert found["replay_groups"] == []
     assert [row["threshold"] for row in found["suggestions"]] == [None, None, None, pytest.approx(0.56)]
 

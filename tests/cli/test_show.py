@@ -17,7 +17,11 @@ from support.command import Run, Save
         (["g.safetensors", "lstm.wieght"], 2, "did you mean lstm.weight?"),
         (["g.safetensors", "step.count"], 2, "g.safetensors: step.count is int64, and no gradient"),
         (["g.safetensors", "--by", "bin"], 2, "--by bin shows the values of one tensor; name it after the dump"),
-        (["g.safetensors", "--by", "layer"], 2, "show has no tables by layer; it has them by total, block, param, bin"),
+        (
+            ["g.safetensors", "--by", "layer"],
+            2,
+            "show has no tables by layer; it has them by total, block, kind, param, bin",
+        ),
         (["g.safetensors", "--along", "0"], 2, "--along"),
         (["g.safetensors", "lstm.weight", "--step", "9"], 2, "--steps"),
         (["g.safetensors", "--shards"], 2, "--shards needs the files of two ranks or more"),

@@ -92,9 +92,9 @@ def test_tries_are_in_json_only_if_there_are_any(steps: Path, run: Run) -> None:
             "least_cosine",
             "layers",
         ],
-        *["note", "steps"],
+        *["note", "steps", "skip_rate", "skipped_steps"],
     ]
-    assert first["steps"] == [[1, 2]]
+    assert (first["steps"], first["skip_rate"], first["skipped_steps"]) == ([[1, 2]], None, None)
     assert (first["threshold"], first["clip_rate"], first["layers"]) == (11.0, 0.5, {"head": 1.0})
     assert (second["threshold"], second["layers"], second["note"]) == (None, {}, None)
 

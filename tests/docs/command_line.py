@@ -109,7 +109,7 @@ def format_names() -> list[str]:
 
 
 def _listed(pattern: str, text: str) -> list[str]:
-    found = re.search(pattern, re.sub(r"\s+", " ", text))
+    found = re.search(pattern, re.sub(r"(?<=\w-)\s+", "", re.sub(r"\s+", " ", text)))  # help breaks lines at hyphens
     if found is None:
         raise SystemExit(f"the help holds no list like {pattern!r}")
     return re.split(r", |\|", found[1])

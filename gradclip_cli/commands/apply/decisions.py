@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.auto import choose_auto
-from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms
+from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms, whole_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
@@ -26,7 +26,7 @@ from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.action_table import ActionTable
-from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
+from gradclip_cli.strategies.actions import SKIPPED, UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AUTO, AutoRule, Chooser, Rule, choose
@@ -48,6 +48,16 @@ class Decision(NamedTuple):
     strategy: Strategy
     threshold: float | None
     action: Action
+
+    @property
+    def skips(self) -> bool:
+        """Whether the group is left out of this step."""
+        return self.action is SKIPPED
+
+    @property
+    def scales(self) -> bool:
+        """Whether all elements are multiplied by a factor that is not 1, and not left out."""
+        return self.action.factor not in (1, None) and not self.skips
 
 
 class DumpDecisions(NamedTuple):
@@ -113,7 +123,7 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
-    groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
+    groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths, whole_norms(plan, dumps))
     usual = _without_outstanding(dumps)
     samples, own_paths = [groups[k] for k in usual], [paths[k] for k in usual]
     chosen, more = choose_thresholds(plan, samples, own_paths)
@@ -216,6 +226,8 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
         raise InputError(
             f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
         )
+    if group.action is not None and group.finite:
+        return group.action
     limit = math.inf if threshold is None else threshold
     if group.strategy.group is Group.ELEMENT:
         limit = stored_limit(limit, group.scale)

@@ -12,6 +12,7 @@ from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import Action
 from gradclip_cli.thresholds.rules import Threshold
 
 
@@ -30,6 +31,7 @@ class NormGroup(NamedTuple):
     finite: bool
     key: tuple[object, ...]  # the same in every dump
     scale: float = 1.0  # the loss scale of the stored elements, by which norms are divided
+    action: Action | None = None  # where an adaptive rule has one of its own
 
 
 def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> list[float]:
@@ -41,6 +43,14 @@ def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> list[float]:
     if plan.nonfinite == "zero" and not any(map(math.isfinite, found)):
         return [group.norm for group in groups]
     return found
+
+
+def whole_norms(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> list[float]:
+    """Return the norm of each whole dump as it was read, which some adaptive rules need beside those of groups."""
+    if not plan.has_adaptive:
+        return []
+    totals = [dump.stats.total(plan.norm_types) for dump in dumps]
+    return [total.as_read(total.norm(0, plan.norm_types[0])) for total in totals]
 
 
 def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:

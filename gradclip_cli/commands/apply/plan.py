@@ -1,5 +1,6 @@
 """The plan of `apply`, and its overrides by layer."""
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
 from gradclip_cli.thresholds.rules import Chooser, Threshold, threshold_of
 
 if TYPE_CHECKING:
@@ -47,12 +49,29 @@ class Override:
 
     @classmethod
     def parse(cls, text: str) -> "Override":
-        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: split at the last `=`, then at the first `:`, since a rule may hold a `:`."""
-        pattern, equals, rest = text.rpartition("=")
+        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: split at the last `=`, then at the first `:`, since a rule may hold a `:`.
+
+        The `=` of a rule's parameters are none of these: those behind the `:` that follows a strategy.
+        """
+        pattern, equals, rest = _without_parameters(text).rpartition("=")
+        rest = text[len(pattern) + len(equals) :]
         if not equals or not pattern:
             raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
         name, colon, threshold = rest.partition(":")
         return cls.of(pattern, name, threshold if colon else None)
+
+
+def _without_parameters(text: str) -> str:
+    """Return the text of an override up to the `:` before a rule with parameters by name; all of it if there are none.
+
+    >>> _without_parameters("head=:zclip:2.5,max=1"), _without_parameters("a=b=none")
+    ('head=:', 'a=b=none')
+    """
+    found = re.search(rf":({_WITH_PARAMETERS})[:=][^:]*=[^:]*$", text, re.IGNORECASE)
+    return text[: found.start() + 1] if found else text
+
+
+_WITH_PARAMETERS = "|".join(rule.name for rule in ADAPTIVE_RULES if rule.parameters)
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,13 @@ class ApplyPlan:
         thresholds = self.threshold, *(override.threshold for override in self.overrides)
         return any(isinstance(threshold, Chooser) for threshold in thresholds)
 
+    @property
+    def has_adaptive(self) -> bool:
+        """Whether any threshold is one of each step."""
+        return any(
+            isinstance(one, AdaptiveRule) for one in (self.threshold, *(own.threshold for own in self.overrides))
+        )
+
     def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
         """Return the strategy and the threshold of a layer: the last pattern that matches wins."""
         for override in reversed(self.overrides):
@@ -147,3 +173,6 @@ class ApplyPlan:
             raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
         if strategy.takes_threshold and own is None and self.threshold is None:
             raise UsageError(f"{strategy.name} needs a threshold{where}: -t with a number, or with a rule such as mean")
+        used = self.threshold if own is None else own
+        if strategy.takes_threshold and isinstance(used, AdaptiveRule):
+            used.check(strategy, self.norm)

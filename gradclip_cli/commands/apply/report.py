@@ -40,6 +40,7 @@ def summarize(
         notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
         seen.add(source)
     norm, clipped = plan.measured, [dump for dump in dumps if dump.total.clipped]
+    skipped = [dump for dump in dumps if dump.total.skipped_groups]
     return ApplyReport(
         strategy=plan.strategy.name,
         threshold=decided.threshold(plan),
@@ -58,6 +59,8 @@ def summarize(
         unit=_unit(plan),
         target=_target(plan),
         rule=decided.rule(plan),
+        skipped_dumps=len(skipped),
+        skipped_steps=[dump.step for dump in skipped if dump.step is not None],
     )
 
 
@@ -120,6 +123,7 @@ class ApplySummary:
             largest_layers=LaterRows(rows.layer, lambda: rows.largest(rows.layers)),
             largest_blocks=LaterRows(rows.block, lambda: rows.largest(rows.blocks)),
             largest_params=LaterRows(rows.param, lambda: rows.largest(rows.params)),
+            module_kinds=LaterRows(rows.kind, lambda: range(len(rows.kinds.groups))),
             treated=self._treated.text if self._treated else None,
         )
 
@@ -168,6 +172,7 @@ class ApplySummary:
         ]
         whole = [(factor, group) for factor, group in decided if factor is not None]
         elementwise = bool(decided) and not whole
+        skipped = sum([decision.skips for _, decision in self._decisions])
         finite = self.finite_factors
         least = min(whole, key=lambda pair: pair[0], default=None)
         return ApplyTotal(
@@ -178,7 +183,7 @@ class ApplySummary:
             max_abs_before=before.as_read(before.max_abs),
             max_abs_after=after.as_read(after.max_abs),
             groups=None if elementwise else len(whole),
-            clipped_groups=None if elementwise else sum([factor != 1 for factor, _ in whole]),
+            clipped_groups=None if elementwise else sum([factor != 1 for factor, _ in whole]) - skipped,
             clipped_elements=rows.clipped_elements,
             mean_factor=math.fsum(finite) / len(finite) if finite else None,
             underflowed=int(rows.params.underflowed.sum()),
@@ -186,5 +191,6 @@ class ApplySummary:
             finite_norm_before=before.norm(0, types[0]),
             replaced=before.nan + before.posinf + before.neginf if self._plan.nonfinite == "zero" else 0,
             least_factor=least[0] if least else None,
+            skipped_groups=skipped,
             least=str(least[1].key[1]) if least and least[1].strategy.group is not Group.DUMP else "",
         )

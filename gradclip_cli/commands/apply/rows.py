@@ -1,7 +1,7 @@
 """Make the rows of one dump in the report of `apply`: params, layers and blocks, before and after."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,9 +11,10 @@ from gradclip_cli.commands.apply.before_after import BeforeAfter
 from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewritten
+from gradclip_cli.inputs.naming import kind_of
 from gradclip_cli.lazy_rows import Coded
 from gradclip_cli.numerics.groups import Groups, groups_of
-from gradclip_cli.reports.apply import ApplyBlock, ApplyLayer, ApplyParam
+from gradclip_cli.reports.apply import ApplyBlock, ApplyKind, ApplyLayer, ApplyParam
 from gradclip_cli.spec_table import picked, sizes_of
 
 Value = TypeVar("Value")
@@ -48,9 +49,18 @@ class DumpRows:
     @cached_property
     def blocks(self) -> BeforeAfter:
         """The blocks in natural order."""
-        block, found = self.plan.selection.naming.block, dict[str, list[int]]()
+        return self._joined(self.plan.selection.naming.block)
+
+    @cached_property
+    def kinds(self) -> BeforeAfter:
+        """The kinds of modules, in the order of their first layers."""
+        return self._joined(kind_of)
+
+    def _joined(self, name_of: Callable[[str], str]) -> BeforeAfter:
+        """Compare layers that have the same name by a function, together."""
+        found: dict[str, list[int]] = {}
         for layer, indices in self.dump.layers.items():
-            found.setdefault(block(layer), []).extend(indices)
+            found.setdefault(name_of(layer), []).extend(indices)
         return self._figures(list(found.values()))
 
     @cached_property
@@ -77,16 +87,15 @@ class DumpRows:
 
     def clipped(self, indices: Sequence[int]) -> int:
         """Count the clipped elements of a tensor: all or none of them where it has a factor."""
-        factor = self.of[indices[0]].action.factor
-        if factor is None or factor == 1:
+        decision = self.of[indices[0]]
+        if not decision.scales:
             return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
         return sum([self.dump.tensors[index].size for index in indices])
 
     @property
     def clipped_elements(self) -> int:
         """Count the clipped elements of all tensors that count."""
-        factors = [decision.action.factor for decision in self.of.values]
-        whole = np.array([factor not in (None, 1) for factor in factors], np.bool_)
+        whole = np.array([decision.scales for decision in self.of.values], np.bool_)
         at, single = self.dump.stats.at, self._single
         scaled = whole[self.of.codes[at]] if whole.size else np.zeros(at.size, np.bool_)
         rest = set(single).intersection(at[~scaled].tolist()) if single else ()
@@ -111,7 +120,7 @@ class DumpRows:
             max_abs_before=found.peak_before.item(k),
             max_abs_after=found.peak_after.item(k),
             factor=factor,
-            clipped=clipped > 0 or factor not in (1, None),
+            clipped=clipped > 0 or decision.scales,
             clipped_elements=clipped,
             zeros=found.zeros.item(k),
             nonfinite=found.nonfinite.item(k),
@@ -133,8 +142,8 @@ class DumpRows:
         return row._replace(
             shape=self.dump.shape(indices),
             elements=sum(self.dump.tensors[index].size for index in originals),
-            factor=(factor := decision.action.factor),
-            clipped=clipped > 0 or factor not in (1, None),
+            factor=decision.action.factor,
+            clipped=clipped > 0 or decision.scales,
             clipped_elements=clipped,
             strategy=decision.strategy.name,
             threshold=decision.threshold,
@@ -158,12 +167,18 @@ class DumpRows:
 
     def block(self, k: int) -> ApplyBlock:
         """Make the row of a block."""
-        row = self._group(self.blocks, k)
-        naming, types = self.plan.selection.naming, self.types
-        norm = self.blocks.finite_before.item(k) if self.plan.nonfinite == "zero" else row.norm_before
-        share = (norm / self.norm) ** types[0] if self.norm and types[0] != math.inf else math.nan
+        return self._with_share(self.blocks, k, self.plan.selection.naming.block)
+
+    def kind(self, k: int) -> ApplyKind:
+        """Make the row of a kind of module."""
+        return ApplyKind._make(self._with_share(self.kinds, k, kind_of))
+
+    def _with_share(self, found: BeforeAfter, k: int, name_of: Callable[[str], str]) -> ApplyBlock:
+        row, p = self._group(found, k), self.types[0]
+        norm = found.finite_before.item(k) if self.plan.nonfinite == "zero" else row.norm_before
+        share = (norm / self.norm) ** p if self.norm and p != math.inf else math.nan
         return ApplyBlock(
-            block=naming.block(row.layer),
+            name_of(row.layer),
             params=row.params,
             elements=row.elements,
             norm_before=row.norm_before,
@@ -180,9 +195,10 @@ class DumpRows:
     def _group(self, found: BeforeAfter, k: int) -> ApplyLayer:
         indices, decision = found.groups[k], self.decision(found, k)
         params = [indices] if len(indices) == 1 else self._by_name(indices)
-        factors = [self.of[pieces[0]].action.factor for pieces in params]
+        decisions = [self.of[pieces[0]] for pieces in params]
+        factors = [one.action.factor for one in decisions]
         clipped = [self.clipped(pieces) for pieces in params]
-        changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
+        changed = [number > 0 or one.scales for number, one in zip(clipped, decisions, strict=True)]
         single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
         return ApplyLayer(
             layer=self.dump.places[indices[0]].layer,

@@ -61,6 +61,7 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
     return report._replace(
         tensor=name,
         blocks=[block._replace(share=None) for block in report.blocks],
+        module_kinds=[kind._replace(share=None) for kind in report.module_kinds],
         params=[param._replace(share=None) for param in report.params],
         **found._asdict(),
     )
@@ -83,6 +84,7 @@ def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selec
         tensor=plan.tensor,
         total=rows.total,
         blocks=rows.blocks,
+        module_kinds=rows.kinds,
         params=rows.params,
         notes=merged([*plan.notes, *dump.notes]),
         labels=dump.labels,

@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.naming import kind_of, natural
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics.statistics_table import StatsTable
-from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowTotal
+from gradclip_cli.reports.show import ShowBlock, ShowKind, ShowParam, ShowTotal
 
 Floats = NDArray[np.float64]
+Row = TypeVar("Row")
 
 SUMS = (2.0,)
 """What is summed over elements: their squares."""
@@ -25,6 +26,7 @@ class Rows(NamedTuple):
     total: ShowTotal
     blocks: Sequence[ShowBlock]
     params: Sequence[ShowParam]
+    kinds: Sequence[ShowKind]
 
 
 class _Figures(NamedTuple):
@@ -69,21 +71,26 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
     """Return the rows of a dump; `smallest` holds the smallest |g| above 0 of each of its named tensors, infinite for none."""
     names, members, least = list(dump.named), list(dump.named.values()), np.array(smallest, np.float64)
     stats = dump.stats.merge_groups(members, SUMS)
-    blocks: dict[str, list[int]] = {}
-    for k, indices in enumerate(members):
-        blocks.setdefault(block_of(dump.places[indices[0]].layer), []).append(k)
+    layers = [dump.places[indices[0]].layer for indices in members]
     total = StatsTable.of({0: stats.total(SUMS)}, len(SUMS)).scaled(stats.scale)
     whole = _Table(total, [least.min(initial=math.inf)], 0.0).row(0)
     each = _Table(stats, least, whole.finite_norm)
-    of_blocks = _Table(
-        stats.merge_groups(list(blocks.values()), SUMS),
-        [least[columns].min() for columns in blocks.values()],
-        whole.finite_norm,
-    )
-    block_names = list(blocks)
 
-    def block(k: int) -> ShowBlock:
-        return ShowBlock(block_names[k], len(blocks[block_names[k]]), *of_blocks.row(k))
+    def joined_by(name_of: Callable[[str], str], row: Callable[..., Row]) -> Sequence[Row]:
+        """Return the rows of layers of the same name, together."""
+        found: dict[str, list[int]] = {}
+        for k, layer in enumerate(layers):
+            found.setdefault(name_of(layer), []).append(k)
+        low = [least[columns].min() for columns in found.values()]
+        table, joined_names = (
+            _Table(stats.merge_groups(list(found.values()), SUMS), low, whole.finite_norm),
+            list(found),
+        )
+
+        def make(k: int) -> Row:
+            return row(joined_names[k], len(found[joined_names[k]]), *table.row(k))
+
+        return LazyRows(make, table.largest_first())
 
     def param(k: int) -> ShowParam:
         (layer, last), (shape, dtype) = dump.places[members[k][0]], _kind(dump, members[k])
@@ -92,8 +99,9 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
     elements, norm, finite, _, rms, top, low, zeros, nan, inf = whole
     return Rows(
         ShowTotal(len(names), elements, norm, finite, rms, top, low, zeros, nan, inf),
-        LazyRows(block, of_blocks.largest_first()),
+        joined_by(block_of, ShowBlock),
         LazyRows(param, each.largest_first()),
+        joined_by(kind_of, ShowKind),
     )
 
 

@@ -7,42 +7,54 @@ import numpy as np
 
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats_thresholds import ReplayGroup, ReplayStep, Suggestion
+from gradclip_cli.reports.stats_thresholds import Ranges, ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.actions import group_factors
-from gradclip_cli.text import plural
-from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
+from gradclip_cli.text import plural, steps_text
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.base import MIN_STEPS, require
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.norm_table import NormTable, Step
+from gradclip_cli.thresholds.replays import Replay, replay
 from gradclip_cli.thresholds.rules import BAND
-from gradclip_cli.thresholds.samples import Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix
+
+_LONGEST = 40
+"""The most characters of a list of steps."""
 
 
-def thresholds(rule: AdaptiveRule, table: NormTable) -> Matrix:
-    """Return the thresholds of a rule, steps × groups; inf where there is none.
+def replay_of(rule: AdaptiveRule, table: NormTable, whole: NormTable) -> Replay:
+    """Replay a rule over the norms of a table; `whole` has those of whole dumps.
 
     Each group has a history of its own, of the steps that have it.
     """
-    found = np.full(table.norms.shape, np.inf)
-    for column, norms, present in zip(found.T, table.norms.T, table.present.T, strict=True):
-        column[present] = replay(rule, norms[present].tolist())
-    return np.where(found > 0, found, np.inf)
+    return replay(
+        rule, table.norms, table.present, whole.norms[:, 0], list(map(str, table.groups)) if rule.joins else ()
+    )
 
 
 class AdaptiveRun:
     """An adaptive rule replayed for one strategy: its norms and thresholds (inf where there is none), steps × groups."""
 
-    def __init__(self, strategy: Strategy, rule: AdaptiveRule, table: NormTable, epsilon: float) -> None:
+    def __init__(
+        self, strategy: Strategy, rule: AdaptiveRule, table: NormTable, epsilon: float, whole: NormTable | None = None
+    ) -> None:
         self._strategy, self._rule, self._table = strategy, rule, table
-        self._thresholds = thresholds(rule, table)
+        self._replay = replay_of(rule, table, table if whole is None else whole)
+        self._thresholds = self._replay.thresholds
         self._epsilon = epsilon
 
     @cached_property
     def _factors(self) -> Matrix:
         """The factor of each norm; NaN where it is not finite."""
-        factors = group_factors(self._strategy, self._table.norms, self._thresholds, self._epsilon)
-        return np.where(self._table.finite, factors, np.nan)
+        numerators, denominators = self._replay.ratios(self._strategy, self._table.norms, self._epsilon)
+        with np.errstate(all="ignore"):
+            return np.where(self._table.finite, numerators / denominators, np.nan)
+
+    @cached_property
+    def _clipped(self) -> Mask:
+        """Which norms are clipped; those of steps that are skipped are not."""
+        clipped: Mask = np.isfinite(self._factors) & (self._factors != 1) & ~self._replay.skipped
+        return clipped
 
     def suggestion(self, steps: Sequence[Step]) -> Suggestion:
         """Report what the rule would have done and, where there is only one group, the threshold of the last step."""
@@ -53,12 +65,17 @@ class AdaptiveRun:
             return Suggestion(name, rule, 0, None, None, None, None, error.message)
         summary, last = samples.summary(), self._last(0)
         single = self._thresholds.shape[1] == 1
+        single = single and not self._rule.skips  # what is skipped above a norm is not to be clipped at it
         threshold = float(self._thresholds[last, 0]) if single and np.isfinite(self._thresholds[last, 0]) else None
         band = None if threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
-        note = "; ".join(self._notes())
-        clipped = np.logical_or.reduce(np.isfinite(self._factors) & (self._factors != 1), axis=1)
-        figures = threshold, *_rate_and_mean(self._factors)
-        return Suggestion(name, rule, summary.count, *figures, band, note, step_ranges(clipped, steps))
+        note = "; ".join(self._notes(steps))
+        clipped = step_ranges(np.logical_or.reduce(self._clipped, axis=1), steps)
+        figures = threshold, *_rate_and_mean(self._factors, self._clipped)
+        return Suggestion(name, rule, summary.count, *figures, band, note, clipped, *self._skips(steps))
+
+    def _skips(self, steps: Sequence[Step]) -> tuple[float | None, Ranges | None]:
+        """Return the share of finite norms whose steps are skipped, and these steps; None where the rule skips none."""
+        return skips(self._rule, self._replay.skipped, self._table.finite, steps)
 
     def steps(self, steps: Sequence[Step]) -> list[ReplayStep]:
         """Return a row for each step of the only group; nothing where there are several groups."""
@@ -66,8 +83,8 @@ class AdaptiveRun:
             return []
         columns = (matrix[:, 0].tolist() for matrix in (self._table.norms, self._thresholds, self._factors))
         return [
-            ReplayStep(self._strategy.name, step.input, step.number, norm, threshold, *_clipped(factor))
-            for step, norm, threshold, factor in zip(steps, *columns, strict=True)
+            ReplayStep(self._strategy.name, step.input, step.number, norm, threshold, *self._done(k, factor))
+            for k, (step, norm, threshold, factor) in enumerate(zip(steps, *columns, strict=True))
         ]
 
     def groups(self) -> list[ReplayGroup]:
@@ -80,21 +97,39 @@ class AdaptiveRun:
             for k, row in enumerate(map(self._last, range(len(finite))))
         ]
         return [
-            ReplayGroup(self._strategy.name, *name, steps, *pair, *_rate_and_mean(factors))
-            for name, steps, pair, factors in zip(self._table.groups, finite, last, self._factors.T, strict=True)
+            ReplayGroup(self._strategy.name, *name, steps, *pair, *_rate_and_mean(*figures))
+            for name, steps, pair, *figures in zip(
+                self._table.groups, finite, last, self._factors.T, self._clipped.T, strict=True
+            )
         ]
+
+    def _done(self, row: int, factor: float) -> tuple[float | None, bool | None, bool | None]:
+        """Return the factor of a step, whether it is clipped, and whether it is skipped."""
+        if np.isnan(factor):
+            return None, None, None
+        skipped = bool(self._replay.skipped[row, 0])
+        return factor, factor != 1 and not skipped, skipped if self._rule.skips else None
 
     def _last(self, k: int) -> int:
         """Return the last step that has group `k`."""
         return int(np.flatnonzero(self._table.present[:, k])[-1])
 
-    def _notes(self) -> list[str]:
-        notes = [self._of_the_last_step()]
+    def _notes(self, steps: Sequence[Step]) -> list[str]:
+        notes = [self._of_skipped_steps(steps) if self._rule.skips else self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
             notes.append(f"only {plural(len(self._thresholds), 'step')}")
         if self._table.samples.nonfinite:
             notes.append(f"{plural(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
         return notes
+
+    def _of_skipped_steps(self, steps: Sequence[Step]) -> str:
+        """Say which steps are skipped, and of how many."""
+        number, which = int(np.count_nonzero(self._replay.skipped)), self._skips(steps)[1]
+        if not number and len(steps) <= self._rule.warm_up:
+            return f"skips no step: none of the first {self._rule.warm_up} is judged"
+        every = [step.number for step in steps if step.number is not None]
+        named = f": {steps_text(which, every, _LONGEST)}" if which else ""
+        return f"skips {number:,} of {plural(len(steps), 'step')}{named}"
 
     def _of_the_last_step(self) -> str:
         """Explain the threshold of the last step, or why there is none."""
@@ -108,13 +143,17 @@ class AdaptiveRun:
         return "the threshold is that of the last step; each has its own"
 
 
-def _clipped(factor: float) -> tuple[float | None, bool | None]:
-    return (None, None) if np.isnan(factor) else (factor, factor != 1)
+def skips(rule: AdaptiveRule, skipped: Mask, finite: Mask, steps: Sequence[Step]) -> tuple[float | None, Ranges | None]:
+    """Return the share of finite norms whose steps a rule skips, and these steps; None where it skips none by its kind."""
+    if not rule.skips:
+        return None, None
+    rate = np.count_nonzero(skipped & finite) / np.count_nonzero(finite) if finite.any() else None
+    return rate, step_ranges(np.logical_or.reduce(skipped, axis=1), steps)
 
 
-def _rate_and_mean(factors: Matrix) -> tuple[float | None, float | None]:
+def _rate_and_mean(factors: Matrix, clipped: Mask) -> tuple[float | None, float | None]:
     """Return the clip rate and the mean factor of the finite norms; None where there are none."""
     finite = factors[np.isfinite(factors)]
     if not finite.size:
         return None, None
-    return np.count_nonzero(finite != 1) / finite.size, exact_sum(finite) / finite.size
+    return np.count_nonzero(clipped) / finite.size, exact_sum(finite) / finite.size

@@ -1,4 +1,4 @@
-"""Combine the norms of layers into those of blocks: a block is all layers of one number, such as `model.layers.9`."""
+"""Combine the norms of layers into those of blocks, all layers of one number, or of kinds, all layers of any number."""
 
 from collections.abc import Sequence
 
@@ -23,10 +23,17 @@ def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:
 
     It is the table of layers itself where each layer is a block of its own. A block is absent where all of its layers are.
     """
+    return joined_norms(layers, list(block_names([group.layer for group in layers.groups], naming).values()), p)
+
+
+def joined_norms(layers: NormTable, names: Sequence[str], p: float) -> NormTable:
+    """Return the P-norm of all layers of the same name at each step; `names` has one for each layer.
+
+    It is the table of layers itself where each layer has its own name. A group is absent where all of its layers are.
+    """
     own = [group.layer for group in layers.groups]
-    names = list(block_names(own, naming).values())
     place = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    if names == own:
+    if list(names) == own:
         return layers
     block_of = np.array([place[name] for name in names], np.int32)
     order = np.argsort(block_of, kind="stable")

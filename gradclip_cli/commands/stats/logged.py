@@ -17,6 +17,7 @@ from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, SeriesNorms, Step
 
@@ -52,12 +53,14 @@ def collect_logs(joined: JoinedLogs, plan: StatsPlan) -> Logged:
 
 
 def _with_groups(plan: StatsPlan, groups: set[Group]) -> StatsPlan:
-    """Return the plan for what is logged; raise UsageError where it asks for a strategy that needs more."""
-    wanted = [plan.strategy, *(one.strategy for one in plan.tries)]
+    """Return the plan for what is logged; raise UsageError where it asks for a strategy or a rule that needs more."""
+    wanted = [(plan.strategy, plan.rule), *((one.strategy, one.threshold) for one in plan.tries)]
     path = printable(plan.logs.paths[0]) if plan.logs else ""
-    for strategy in wanted:
+    for strategy, rule in wanted:
         if strategy is not None and strategy.group not in groups:
             what = f"{strategy.name} needs more than the norms that {path} holds"
+            if isinstance(rule, AdaptiveRule) and rule.bound:
+                what = f"{rule} needs the norm of each {strategy.group.value} at each step, which {path} does not hold"
             raise UsageError(f"{what}; clip-by-global-norm needs no more, and dumps of gradients hold all")
     return replace(plan, groups=frozenset(groups))
 

@@ -12,7 +12,8 @@ from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import real
-from gradclip_cli.thresholds.rules import RULES, Chooser, Threshold, parse
+from gradclip_cli.thresholds.adaptive import AdaptiveRule, own_strategy
+from gradclip_cli.thresholds.rules import RULES, Chooser, Threshold, is_rule, parse
 
 EVERY = "all"
 """What stands for all strategies that have a threshold."""
@@ -32,22 +33,28 @@ class Trial:
             raise UsageError(f"{name} takes no threshold; try {name} alone")
         if self.threshold is None and self.strategy.takes_threshold:
             raise UsageError(f"{name} needs a threshold, such as {name}:1 or {name}:{RULES[0]}")
+        if isinstance(self.threshold, AdaptiveRule):
+            self.threshold.check(self.strategy)
 
     @classmethod
     def parse(cls, text: str) -> "Trial":
-        """Parse `STRATEGY[:THRESHOLD]`: split at the first `:`, since a rule may hold another; or a number alone.
+        """Parse `STRATEGY[:THRESHOLD]`: split at the first `:`, since a rule may hold another; or a number or a rule alone.
 
-        >>> str(Trial.parse("clip-by-norm:percentile:95").threshold)
-        'percentile:95'
+        >>> str(Trial.parse("clip-by-norm:percentile:95").threshold), Trial.parse("adagc:1.03").strategy.name
+        ('percentile:95', 'clip-l2-per-param-type')
         """
-        if real(text) is not None:
-            return cls(GLOBAL, parse(text), bare=True)
-        name, colon, threshold = text.partition(":")
-        return cls(find(name), parse(threshold) if colon else None)
+        if real(text) is not None or is_rule(text):
+            threshold = parse(text)
+            return cls(own_strategy(threshold), threshold, bare=True)
+        name, colon, limit = text.partition(":")
+        return cls(find(name), parse(limit) if colon else None)
 
     def of(self, strategy: Strategy | None) -> "Trial":
-        """Return the trial of a threshold alone for a strategy; any other stays."""
-        return replace(self, strategy=strategy, bare=False) if self.bare and strategy is not None else self
+        """Return the trial of a threshold alone for a strategy, unless it is a rule for one kind of group; any other stays."""
+        bound = isinstance(self.threshold, AdaptiveRule) and self.threshold.bound
+        return (
+            replace(self, strategy=strategy, bare=False) if self.bare and strategy is not None and not bound else self
+        )
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,11 @@ class StatsPlan:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest; `gradclip strategies` says which have")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
             raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        if isinstance(self.rule, AdaptiveRule):
+            self.rule.check(self.strategy or self.rule.own, self.norm)
+        for one in self.tries:
+            if isinstance(one.threshold, AdaptiveRule):
+                one.threshold.check(one.strategy, self.norm)
         if self.skip_steps < 0:
             raise UsageError("--skip-steps must be at least 0")
 

@@ -13,7 +13,7 @@ from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.series import blocks, series, steps_of
+from gradclip_cli.commands.stats.series import blocks, module_kinds, series, steps_of
 from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
@@ -54,6 +54,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming),
+        module_kinds=module_kinds(layout, norms, plan.norm.type if plan.logs is None else 2.0),
         layers=LazyRows(StatsLayer._make, Zipped(layout.layers, layers)),
         params=layout.params(params),
         suggestions=[*suggestions(plan, usual, offers), *(run.suggestion(norms.steps) for run in runs.values())],
@@ -104,7 +105,10 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
-    return {one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon) for one in plan.strategies}
+    own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
+    return {
+        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL)) for one in own
+    }
 
 
 def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsReport:

@@ -1,15 +1,15 @@
 """Report the norms of blocks and layers: their summaries, and step by step."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from gradclip_cli.commands.stats.blocks import block_names
+from gradclip_cli.commands.stats.blocks import block_names, joined_norms
 from gradclip_cli.commands.stats.layout import SeriesLayout
-from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.naming import Naming, kind_of
 from gradclip_cli.inputs.places import layers_of
-from gradclip_cli.lazy_rows import LazyRows, Zipped
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump
+from gradclip_cli.lazy_rows import LaterRows, LazyRows, Zipped
+from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump, StatsKind
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")
@@ -17,12 +17,26 @@ Row = TypeVar("Row")
 
 def blocks(layout: SeriesLayout, norms: SeriesNorms, naming: Naming) -> Sequence[StatsBlock]:
     """Return a row for each block."""
-    per_layer = Counter(layers_of(layout.places))
-    sizes, block_of = Counter[str](), block_names(layout.layers, naming)
-    for layer, count in per_layer.items():
-        sizes[block_of[layer]] += count
-    names, summaries = list(map(str, norms.blocks.groups)), norms.blocks.summaries()
-    return LazyRows(StatsBlock._make, Zipped(names, [sizes[name] for name in names], summaries))
+    return LazyRows(StatsBlock._make, _joined(layout, norms.blocks, block_names(layout.layers, naming)))
+
+
+def module_kinds(layout: SeriesLayout, norms: SeriesNorms, p: float) -> Sequence[StatsKind]:
+    """Return a row for each kind of module, whose P-norms are not computed before the first access."""
+    kinds = {layer: kind_of(layer) for layer in layout.layers}
+
+    def found() -> Zipped:
+        return _joined(layout, joined_norms(norms.layers, list(kinds.values()), p), kinds)
+
+    return LaterRows(StatsKind._make, found)
+
+
+def _joined(layout: SeriesLayout, table: NormTable, name_of: Mapping[str, str]) -> Zipped:
+    """Return the columns of names, sizes and summaries of layers that are joined under the names in `name_of`."""
+    sizes = Counter[str]()
+    for layer, count in Counter(layers_of(layout.places)).items():
+        sizes[name_of[layer]] += count
+    names = list(map(str, table.groups))
+    return Zipped(names, [sizes[name] for name in names], table.summaries())
 
 
 def series(norms: SeriesNorms) -> NormSeries | None:

@@ -1,24 +1,27 @@
 """Compute what the strategies and thresholds of `--try` would do to the dumps of a series."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.commands.stats.adaptive import thresholds
+from gradclip_cli.commands.stats.adaptive import replay_of, skips
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors, group_ratios
+from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.advised import auto
 from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.exact_sums import WIDE, column_sums, exact_sum
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
+from gradclip_cli.thresholds.replays import Replay
 from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
@@ -31,6 +34,8 @@ UNKNOWN = "give a number to see energy and cosine: that of a rule is known only 
 class Effect(NamedTuple):
     """The effect on each group of each step, as matrices of steps × groups: factors, and L2 norms before and after.
 
+    What is `skipped` has the factor 0, and is not clipped; None where nothing can be.
+
     `finite` marks the groups that count, `nonfinite` those that are left out since they are NaN or infinite. What is absent is
     neither, and has norms of 0. `cosines` are between a group before and after. It and `after` are None where they were not
     measured.
@@ -42,6 +47,13 @@ class Effect(NamedTuple):
     before: Matrix
     after: Matrix | None
     cosines: Matrix | None
+    skipped: Mask | None = None
+
+    @property
+    def clipped(self) -> Mask:
+        """Which finite groups are clipped."""
+        clipped: Mask = self.finite & (self.factors != 1)
+        return clipped if self.skipped is None else clipped & ~self.skipped
 
 
 def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
@@ -50,63 +62,81 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     try:
         chosen = auto(one.strategy, table, epsilon) if isinstance(one.threshold, AutoRule) else None
         rule = rule if chosen is None else chosen.rule
-        threshold = _threshold(one.threshold, one.strategy, table) if chosen is None else chosen.threshold
+        found = _threshold(one.threshold, one.strategy, table, norms.compared(GLOBAL)) if chosen is None else None
+        threshold = found if chosen is None else chosen.threshold
     except InputError as error:
         return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
     effect = _effect(one, math.inf if threshold is None else threshold, norms, epsilon)
-    factors, cosines = effect.factors[effect.finite], list(_cosines(effect))
+    skipped = (
+        skips(one.threshold, effect.skipped, effect.finite, norms.steps)
+        if isinstance(one.threshold, AdaptiveRule) and effect.skipped is not None
+        else (None, None)
+    )
+    factors, cosines = effect.factors[effect.finite], _cosines(effect)
     apart = one.strategy.group not in (Group.DUMP, Group.NONE)
     return Tried(
         one.strategy.name,
         rule,
         threshold if isinstance(threshold, float) else None,
-        _mean((factors != 1).tolist()),
-        _mean(factors.tolist()),
+        np.count_nonzero(effect.clipped) / factors.size if factors.size else None,
+        _mean(factors),
         _lost_energy(effect),
         _mean(cosines),
-        min(cosines, default=None),
+        float(cosines.min()) if cosines.size else None,
         _most_clipped(effect, table.groups) if apart else {},
-        _note(effect, isinstance(threshold, np.ndarray)),
-        step_ranges(np.logical_or.reduce(effect.finite & (effect.factors != 1), axis=1), norms.steps),
+        _note(effect, one.threshold),
+        step_ranges(np.logical_or.reduce(effect.clipped, axis=1), norms.steps),
+        *skipped,
     )
 
 
-def _threshold(threshold: float | Chooser | None, strategy: Strategy, table: NormTable) -> float | Matrix | None:
+def _threshold(
+    threshold: float | Chooser | None, strategy: Strategy, table: NormTable, whole: NormTable
+) -> float | Replay | None:
     if isinstance(threshold, Rule):
         return choose(threshold, table.samples, strategy.name)
     if isinstance(threshold, AdaptiveRule):
         require(threshold, table.samples, strategy.name)
-        return thresholds(threshold, table)
+        return replay_of(threshold, table, whole)
     return threshold if isinstance(threshold, float) else None
 
 
-def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:
-    """Apply a strategy to norms as it applies to gradients; `threshold` is inf where it takes none, or steps × groups."""
+def _effect(one: Trial, threshold: float | Replay, norms: SeriesNorms, epsilon: float) -> Effect:
+    """Apply a strategy to norms as it applies to gradients; `threshold` is inf where it takes none."""
     if norms.l2 is None:
         raise ValueError("nothing was measured for what is to be tried")
     table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
     finite, before = table.finite & l2.finite, l2.norms
     marks = finite, table.present & ~finite
     if one.strategy.group is not Group.ELEMENT:
-        numerators, denominators = group_ratios(one.strategy, table.norms, threshold, epsilon)
+        if isinstance(threshold, Replay):
+            numerators, denominators = threshold.ratios(one.strategy, table.norms, epsilon)
+        else:
+            numerators, denominators = group_ratios(one.strategy, table.norms, threshold, epsilon)
+        skipped = threshold.skipped if isinstance(threshold, Replay) else None
         with np.errstate(all="ignore"):  # divide first, since the factor alone may underflow
             factors, after = numerators / denominators, before / denominators * numerators
-        return Effect(*marks, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
-    factors = group_factors(one.strategy, table.norms, threshold, epsilon)
+        return Effect(*marks, factors, before, np.where(factors == 1, before, after), np.ones_like(before), skipped)
+    limits = threshold.thresholds if isinstance(threshold, Replay) else threshold
+    factors = group_factors(one.strategy, table.norms, limits, epsilon)
     clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None
     return Effect(*marks, factors, before, *(clipped or (None, None)))
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(values: Matrix) -> float | None:
     """Return the mean, computed from values scaled by a power of two so that their sum does not overflow."""
-    _, scale = math.frexp(max(values, default=0.0))
-    return math.ldexp(math.fsum(math.ldexp(value, -scale) for value in values) / len(values), scale) if values else None
+    if not values.size:
+        return None
+    _, scale = math.frexp(float(values.max()))
+    if not np.isfinite(values).all():
+        return math.fsum(values.tolist()) / values.size
+    return math.ldexp(exact_sum(np.ldexp(values, -scale)) / values.size, scale)
 
 
 def _l2_norm(values: Matrix) -> float:
     """Return the L2 norm of norms, scaled so that no square overflows; it does not depend on their order."""
     top = float(values.max(initial=0))
-    return top * math.sqrt(math.fsum(np.square(values / top).reshape(-1).tolist())) if top else 0.0
+    return top * math.sqrt(exact_sum(values.reshape(-1), lambda part: np.square(part / top))) if top else 0.0
 
 
 def _lost_energy(effect: Effect) -> float | None:
@@ -118,22 +148,22 @@ def _lost_energy(effect: Effect) -> float | None:
     return 1.0 - ratio * ratio
 
 
-def _cosines(effect: Effect) -> Iterator[float]:
-    """Yield Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
+def _cosines(effect: Effect) -> Matrix:
+    """Return Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
     if effect.after is None or effect.cosines is None:
-        return
-    for left_out, before, after, cosines in zip(
-        effect.nonfinite, effect.before, effect.after, effect.cosines, strict=True
-    ):
-        if not left_out.any() and before.any() and after.any():
-            b, a = before / before.max(), after / after.max()
-            dot, square = math.fsum((b * a * cosines).tolist()), math.fsum((a * a).tolist())
-            yield min(1.0, dot / square * (_l2_norm(a) / _l2_norm(b)))
+        return np.empty(0)
+    rows = effect.before.any(axis=1) & effect.after.any(axis=1) & ~effect.nonfinite.any(axis=1)
+    b, a = (one[rows] / one[rows].max(axis=1, initial=0, keepdims=True) for one in (effect.before, effect.after))
+    dot, square, before = (
+        column_sums(np.ascontiguousarray(one.T), wide=len(b) >= WIDE)
+        for one in (b * a * effect.cosines[rows], a * a, b * b)
+    )
+    return np.minimum(1.0, dot / square * (np.sqrt(square) / np.sqrt(before)))
 
 
 def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, float]:
     """Return the layers clipped in the largest share of their finite steps, with the share; ties keep their order."""
-    clipped = (effect.factors != 1) & effect.finite
+    clipped = effect.clipped
     found, last = dict[str, float](), 0
     for layer, members in groupby(group.layer for group in groups):
         first, last = last, last + sum(1 for _ in members)
@@ -143,7 +173,8 @@ def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, floa
     return {layer: found[layer] for layer in most if found[layer]}
 
 
-def _note(effect: Effect, stepwise: bool) -> str | None:
+def _note(effect: Effect, threshold: float | Chooser | None) -> str | None:
+    stepwise = isinstance(threshold, AdaptiveRule) and not threshold.skips
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(effect.nonfinite.any(axis=1))):

@@ -62,6 +62,11 @@ def _verdict(report: ApplyReport) -> Iterator[str | Span]:
     if report.unit == "-":
         yield f"{plural(len(dumps), 'dump')}, nothing to clip"
         return
+    if report.skipped_dumps:
+        yield from _skipped(report)
+        if not number:
+            return
+        yield ", "
     if not number:
         yield f"none of {len(dumps):,} dumps clipped{_largest_norm(dumps)}"
         return
@@ -75,12 +80,23 @@ def _verdict(report: ApplyReport) -> Iterator[str | Span]:
         yield f", mean factor {factor_text(report.mean_factor)}"
 
 
+def _skipped(report: ApplyReport) -> Iterator[str | Span]:
+    """Say how many dumps a rule leaves out, and which."""
+    yield warn(f"{report.skipped_dumps:,} of {len(report.dumps):,} dumps skipped")
+    if report.skipped_steps:
+        yield f" ({_steps(report.skipped_steps)})"
+
+
 def _verdict_of_one(report: ApplyReport, dump: ApplyDump) -> Iterator[str | Span]:
     total = dump.total
     if report.unit == "-":
         yield f"nothing to clip, norm {figure(total.norm_before)}"
         return
     verb = done(report)
+    if total.skipped_groups and not total.clipped:
+        yield warn("skipped")
+        yield from (", norm ", norm_before(total), f" to {figure(total.norm_after)}")
+        return
     if not total.clipped:
         yield f"not {verb}, norm {figure(total.norm_before)}"
         return

@@ -32,7 +32,8 @@ class _Row(NamedTuple):
     threshold: float | None
     clip_rate: float | None
     mean_factor: float | None
-    steps: Ranges | None
+    steps: Ranges | None  # that are clipped, or skipped where there is a rate of these
+    skip_rate: float | None = None
 
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
@@ -77,7 +78,9 @@ def _rows(report: StatsReport, advice: Advised) -> list[_Row]:
     }
     for one in report.suggestions:
         if one.strategy == advice.strategy:
-            found.setdefault(one.rule, _Row(one.rule, one.threshold, one.clip_rate, one.mean_factor, one.steps))
+            steps = one.steps if one.skip_rate is None else one.skipped_steps
+            figures = one.threshold, one.clip_rate, one.mean_factor
+            found.setdefault(one.rule, _Row(one.rule, *figures, steps, one.skip_rate))
     if advice.rule is not None:
         found.setdefault(
             advice.rule, _Row(advice.rule, advice.threshold, advice.clip_rate, advice.mean_factor, advice.steps)
@@ -100,8 +103,12 @@ def _table(rows: Sequence[_Row], marked: str | None, every: Sequence[int], room:
 
 def _cells(row: _Row, marked: str | None, every: Sequence[int]) -> list[str]:
     mark = "  >" if row.rule == marked else "   "
-    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps, every)
+    values = figure(row.threshold), row.rule, _rate(row.clip_rate, row.skip_rate), steps_text(row.steps, every)
     return [mark, *values, factor_text(row.mean_factor, 3)]
+
+
+def _rate(clips: float | None, skips: float | None) -> str:
+    return percent(clips) if skips is None else f"skips {percent(skips)}"
 
 
 def _fitted(
@@ -152,23 +159,25 @@ def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
 
 def what_if(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield what the strategies that are tried would do."""
-    heads = ["", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost"]
+    heads, right = ["", "strategy", "threshold", "clips", "steps"], [False, False, True, True, False]
+    heads, right = [*heads, "mean factor", "energy lost"], [*right, True, True]
     tries, every = report.tries or [], numbers(report)
+    which = [row.steps if row.skip_rate is None else row.skipped_steps for row in tries]
     rows = [
         [
             " ",
             row.strategy if row.rule is None else f"{row.strategy} {row.rule}",
             figure(row.threshold),
-            percent(row.clip_rate),
-            steps_text(row.steps, every),
+            _rate(row.clip_rate, row.skip_rate),
+            steps_text(steps, every),
             factor_text(row.mean_factor, 3),
             percent(row.lost_energy),
         ]
-        for row in tries
+        for row, steps in zip(tries, which, strict=True)
     ]
-    rows = _fitted(rows, [row.steps for row in tries], every, heads, room)
+    rows = _fitted(rows, which, every, heads, room)
     yield line(strong("what if"))
-    yield from aligned([heads, *rows], [False, False, True, True, False, True, True], indent=0)
+    yield from aligned([heads, *rows], right, indent=0)
     for one in tries:
         if one.note:
             yield from wrapped(f"{one.strategy}: {one.note}", room, 1)

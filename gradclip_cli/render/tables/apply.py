@@ -6,7 +6,7 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records, records_of
 from gradclip_cli.render.tables.grid import Column, Grid, dump_name, figure, layer_name, location, share
-from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyKind, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
 _FIGURES = (
@@ -17,8 +17,11 @@ _FIGURES = (
     Column("max |g|\nbefore", rank=2, field="max_abs_before"),
     Column("max |g|\nafter", rank=3, field="max_abs_after"),
 )
-_PARTS = {"block": "block", "layer": "layer", "param": "name"}
+_PARTS = {"block": "block", "kind": "kind", "layer": "layer", "param": "name"}
 """The kinds of tables of a dump, each with its first column in csv."""
+
+
+_Group = ApplyLayer | ApplyBlock | ApplyKind
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
@@ -59,6 +62,8 @@ def _rows(dump: ApplyDump, kind: str) -> Sequence[tuple[str, ...]]:
         return LazyRows(lambda row: (printable(row.name), *param_cells(row)), dump.params)
     if kind == "layer":
         return LazyRows(lambda row: (layer_name(row.layer, dump.labels), *group_cells(row)), dump.layers)
+    if kind == "kind":
+        return LazyRows(lambda row: (printable(row.kind), *group_cells(row)), dump.module_kinds)
     return LazyRows(lambda row: (layer_name(row.block, dump.labels), *group_cells(row)), dump.blocks)
 
 
@@ -67,7 +72,9 @@ def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record
     if kind == "param":
         yield from records_of(report, dump, kind)
         return
-    rows: Sequence[ApplyLayer | ApplyBlock] = dump.layers if kind == "layer" else dump.blocks
+    rows: Sequence[_Group] = dump.layers
+    if kind != "layer":
+        rows = dump.blocks if kind == "block" else dump.module_kinds
     for record, row in zip(records_of(report, dump, kind), rows, strict=True):
         yield {**record, "max_abs_before": row.peak_before, "max_abs_after": row.peak_after}
 
@@ -76,18 +83,21 @@ def total_cells(dump: ApplyDump) -> tuple[str, ...]:
     """Format the figures of a whole dump."""
     total = dump.total
     clipped = f"{total.clipped_elements:,}" if total.groups is None else f"{total.clipped_groups:,} of {total.groups:,}"
+    clipped = "skipped" if total.skipped_groups and not total.clipped else clipped
     peaks = figure(total.max_abs_before), figure(total.max_abs_after)
     return (figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def group_cells(row: ApplyLayer | ApplyBlock) -> tuple[str, ...]:
+def group_cells(row: _Group) -> tuple[str, ...]:
     """Format the figures of a layer or a block."""
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
     return (*norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
 
 
-def _clipped(row: ApplyLayer | ApplyBlock) -> str:
+def _clipped(row: _Group) -> str:
     """Format what was clipped: elements if each is its own group, else tensors."""
+    if row.factor == 0 and not row.clipped:
+        return "skipped"
     if row.limited is not None:
         return f"{row.limited:,}"
     part = f"{row.params_clipped} of {row.params}" if row.params_clipped < row.params else "yes"
@@ -100,4 +110,6 @@ def param_cells(row: ApplyParam) -> tuple[str, ...]:
     clipped = "-" if row.norm_before is None else "no"
     if row.clipped:
         clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
+    elif row.factor == 0:
+        clipped = "skipped"
     return (*norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))

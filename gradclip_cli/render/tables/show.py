@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, share
-from gradclip_cli.reports.show import ShowBin, ShowBlock, ShowParam, ShowReport, ShowTotal
+from gradclip_cli.reports.show import ShowBin, ShowBlock, ShowKind, ShowParam, ShowReport, ShowTotal
 from gradclip_cli.text import printable
 
 _FIGURES = (
@@ -32,9 +32,11 @@ def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
     total = ("total", *_figures(report.total, None))
     noun = report.block_noun
     blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row, row.share)), report.blocks)
+    kind_rows = LazyRows(lambda row: (printable(row.kind), *_figures(row, row.share)), report.module_kinds)
     params = LazyRows(lambda row: (printable(row.name), *_figures(row, row.share)), report.params)
     found = {
         "block": Grid(f"{noun}s by norm", _columns(noun, "block"), blocks, total, _above(report, "block"), "block"),
+        "kind": Grid("kinds by norm", _columns("kind", "kind"), kind_rows, total, _above(report, "kind"), "kind"),
         "param": Grid("tensors by norm", _columns("param", "name"), params, total, _above(report, "param"), "param"),
         "total": Grid(_all_of(report), _columns("", "scope"), [total], records=records(report, "total"), scope="total"),
         "bin": Grid(
@@ -60,7 +62,7 @@ def _above(report: ShowReport, scope: str) -> list[dict[str, object]]:
     return [*records(report, scope), *records(report, "total")]
 
 
-def _figures(row: ShowTotal | ShowBlock | ShowParam, of_square: float | None) -> tuple[str, ...]:
+def _figures(row: ShowTotal | ShowBlock | ShowKind | ShowParam, of_square: float | None) -> tuple[str, ...]:
     counts = ("-" if number is None else f"{number:,}" for number in (row.zeros, row.nan, row.inf))
     sizes = (figure(value) for value in (row.rms, row.max_abs, row.min_abs))
     return (figure(row.norm), share(of_square), *sizes, *counts)

@@ -69,9 +69,16 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
     layers = LazyRows(lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary)), report.layers)
     blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row.summary)), report.blocks)
-    param, layer, block, whole = (
+    kind_rows = LazyRows(lambda row: (printable(row.kind), *_figures(row.summary)), report.module_kinds)
+    param, layer, block, kind, whole = (
         [Column(heading, text=True, field=field), *figures]
-        for heading, field in (("param", "name"), ("layer", "layer"), ("block", "block"), ("", "scope"))
+        for heading, field in (
+            ("param", "name"),
+            ("layer", "layer"),
+            ("block", "block"),
+            ("kind", "kind"),
+            ("", "scope"),
+        )
     )
     found = [
         ("step", _steps(report, norm)),
@@ -79,6 +86,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
         ("layer", thresholds.own(report)),
         ("block", Grid(f"{norm} of each block {over}", block, blocks, total, _above(report, "block"), "block")),
+        ("kind", Grid(f"{norm} of each kind {over}", kind, kind_rows, total, _above(report, "kind"), "kind")),
         ("layer,step", _by_step(report, norm, "layer")),
         ("block,step", _by_step(report, norm, "block")),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
@@ -87,7 +95,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("total", _suggestions(report)),
         (_ALWAYS, thresholds.what_if(report.tries or [])),
     ]
-    return [grid for kind, grid in found if kind in (*kinds, _ALWAYS) and (grid.rows or not grid.optional)]
+    return [grid for of, grid in found if of in (*kinds, _ALWAYS) and (grid.rows or not grid.optional)]
 
 
 def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:

@@ -13,6 +13,7 @@ _WHAT_IF = (
     Column("rule", rank=4),
     Column("threshold"),
     Column("clips"),
+    Column("skips"),
     Column("mean\nfactor", rank=4),
     Column("energy\nlost", rank=1),
     Column("mean\ncosine"),
@@ -20,6 +21,9 @@ _WHAT_IF = (
     Column("clipped most", text=True, rank=2),
     Column("note", text=True),
 )
+_SKIPS = 4
+"""The column with the share of steps that are skipped."""
+
 _OWN = (Column("layer", text=True), Column("threshold"), Column("clips"))
 _OWN_LAST = (Column("note", text=True, below=True), Column("option of apply", text=True, below=True))
 _ADAPTIVE_STEPS = (
@@ -40,13 +44,14 @@ _ADAPTIVE_GROUPS = (
 
 
 def what_if(rows: Sequence[Tried]) -> Grid:
-    """Return the table of the strategies to try; it has a column of notes only if there are notes."""
+    """Return the table of the strategies to try; it has columns of notes, and of what is skipped, only if there are any."""
     lines = [
         (
             row.strategy,
             row.rule or "-",
             figure(row.threshold),
             share(row.clip_rate),
+            share(row.skip_rate),
             figure(row.mean_factor),
             share(row.lost_energy),
             figure(row.cosine),
@@ -56,8 +61,12 @@ def what_if(rows: Sequence[Tried]) -> Grid:
         )
         for row in rows
     ]
-    shown = len(_WHAT_IF) if any(row.note for row in rows) else -1
-    return Grid("what if", _WHAT_IF[:shown], [line[:shown] for line in lines], optional=True)
+    left_out = [] if any(row.note for row in rows) else [len(_WHAT_IF) - 1]
+    left_out += [] if any(row.skip_rate is not None for row in rows) else [_SKIPS]
+    shown = [k for k in range(len(_WHAT_IF)) if k not in left_out]
+    return Grid(
+        "what if", [_WHAT_IF[k] for k in shown], [tuple(line[k] for k in shown) for line in lines], optional=True
+    )
 
 
 def _clipped_most(row: Tried) -> str:
@@ -107,7 +116,7 @@ def _adaptive_steps(report: StatsReport, rows: Sequence[ReplayStep]) -> Grid:
             figure(row.norm),
             figure(row.threshold),
             figure(row.factor),
-            "-" if row.clipped is None else "yes" if row.clipped else "no",
+            "-" if row.clipped is None else "skipped" if row.skipped else "yes" if row.clipped else "no",
             location(row.input),
         )
         for row in rows

@@ -87,7 +87,7 @@ def test_json_of_apply() -> None:
     assert dump["total"] == {
         "tensors": 1, "elements": 6, "norm_before": "nan", "norm_after": 1, "max_abs_before": "-inf", "max_abs_after": 0.1,
         "groups": 1, "clipped_groups": 1, "clipped_elements": 6,
-        "mean_factor": None, "underflowed": 0, "overflowed": 0, "replaced": 0, "finite_norm_before": None,
+        "mean_factor": None, "underflowed": 0, "overflowed": 0, "replaced": 0, "finite_norm_before": None, "skipped_groups": 0,
     }  # fmt: skip
     assert dump["layers"] == [
         {

@@ -16,6 +16,11 @@ SPELLINGS = [
     ("clip_by_norm", "clip-l2-per-param-type"),
     ("clip-global-norm", "clip-by-global-norm"),
     ("ClipByGlobalNorm", "clip-by-global-norm"),
+    ("max_grad_norm", "clip-by-global-norm"),
+    ("gradient_clip_val", "clip-by-global-norm"),
+    ("gradient_clipping", "clip-by-global-norm"),
+    ("clip-grad", "clip-by-global-norm"),
+    ("clip_gradient", "clip-elementwise-absolute-value"),
 ]
 
 

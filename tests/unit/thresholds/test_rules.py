@@ -1,6 +1,7 @@
 """Thresholds are numbers above 0 or rules, and a rule says why it can choose none."""
 
 import math
+import re
 import statistics
 
 import pytest
@@ -94,6 +95,44 @@ def test_arguments_that_no_rule_takes(text: str) -> None:
         parse_rule(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("adagc:lambda=1.03,beta=0.98", "adagc:1.03,beta=0.98"),
+        ("AdaGC = 1.04,beta=0.99", "adagc:1.04"),
+        (
+            "zclip:2.5,max=1.0,mode=percentile,option=mean,skip=true",
+            "zclip:2.5,max=1,mode=percentile,option=mean,skip=true",
+        ),
+        ("zclip:skip=true,max=2", "zclip:2.5,max=2,skip=true"),
+        ("skip-olmo:window=64", "skip-olmo:6,window=64"),
+        ("skip-above:1e3", "skip-above:1000"),
+    ],
+)
+def test_parameters_have_names(text: str, spelled: str) -> None:
+    """Parameters stand behind the first in any order; a rule writes those that are not its defaults, in one order."""
+    assert str(parse(text)) == spelled
+    assert str(parse(spelled)) == spelled
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("skip-above", "needs a number, as in skip-above:10"),
+        ("adagc:gamma=1", "no parameter 'gamma'; parameters are lambda, beta=0.99"),
+        ("adagc:beta=2", "beta of the rule adagc is a number from 0 to 1, not '2'"),
+        ("adagc:1.04,1.05", "takes one number, and more by name"),
+        ("zclip:mode=median", "one of zscore, percentile, not 'median'"),
+        ("skip-llmc:window=3.5", "a whole number from 2"),
+        ("mean:max=1", "takes no argument"),
+    ],
+)
+def test_parameters_that_are_refused(text: str, reason: str) -> None:
+    """An unknown name, a value beyond its limits, or a missing argument is wrong usage that says what there is."""
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        parse(text)
+
+
 @pytest.mark.parametrize("text", ["mean", "median", "percentile:97.5", "mad:3", "zscore:2.5", "autoclip:5", "zclip:3"])
 def test_a_rule_writes_itself_as_it_is_given(text: str) -> None:
     """What a report says of a rule can be given again."""
@@ -105,6 +144,15 @@ def test_an_unknown_rule_names_the_known_ones() -> None:
     """A misspelt rule is wrong usage; the message lists the rules."""
     with pytest.raises(UsageError, match=r"meen.*mean"):
         parse("meen")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("stable-spam", "its limit on elements"), ("SPAM", "Adam"), ("qk-clip", "logits")]
+)
+def test_what_norms_do_not_tell_is_refused(text: str, reason: str) -> None:
+    """A way to clip that needs more than norms is wrong usage that says what it needs."""
+    with pytest.raises(UsageError, match=f"cannot be replayed over norms: .*{reason}"):
+        parse(text)
 
 
 @pytest.mark.parametrize("rule", [*RULES, *ADAPTIVE_RULES])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradclip_cli.commands.stats.adaptive import AdaptiveRun, thresholds
+from gradclip_cli.commands.stats.adaptive import AdaptiveRun, replay_of
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, Step
@@ -101,7 +101,7 @@ def test_a_group_has_the_history_of_the_steps_with_it() -> None:
     absent = np.array([[False, True], [True, False], [False, False], [True, False]])
     table = NormTable([GroupName("a"), GroupName("b")], matrix, absent)
     rule = adaptive("autoclip:50")
-    assert thresholds(rule, table).tolist() == [[2, math.inf], [math.inf, 1], [3, 2], [math.inf, 2]]
+    assert replay_of(rule, table, table).thresholds.tolist() == [[2, math.inf], [math.inf, 1], [3, 2], [math.inf, 2]]
     found = AdaptiveRun(find("clip-l2-per-layer"), rule, table, 0.0)
     assert [tuple(row)[3:6] for row in found.groups()] == [(2, 4, 3), (2, pytest.approx(math.nan, nan_ok=True), 2)]
     assert (found.suggestion(dumps([1.0] * 4)).samples, found.suggestion(dumps([1.0] * 4)).clip_rate) == (4, 2 / 4)
@@ -131,7 +131,27 @@ def test_where_there_is_no_threshold(norms: list[float], rule: str, reason: str)
 
 
 def test_every_adaptive_rule_can_be_shown() -> None:
-    """Every rule of the registry has thresholds of its own."""
-    norms = [1.0, 2.0] * 20
-    found = {str(thresholds(rule, table_of(norms)).tolist()) for rule in ADAPTIVE_RULES}
-    assert len(found) == len(ADAPTIVE_RULES)
+    """Every rule of the registry limits a long series, and those that skip name the spike."""
+    norms = [1.0, 1.1, 0.9, 1.05, 0.95] * 30 + [40.0] + [1.0, 1.1] * 5
+    for one in ADAPTIVE_RULES:
+        rule = one.given("20") if one.required else one
+        table = NormTable([GroupName("h.q", "h.q.weight")], np.array(norms)[:, None])
+        suggestion = AdaptiveRun(one.own, rule, table, 0.0, table).suggestion(dumps(norms))
+        assert (suggestion.skip_rate is not None) == one.skips
+        assert suggestion.skipped_steps == ([(150, 150)] if one.skips else None)
+        assert np.isfinite(replay_of(rule, table, table).thresholds[150, 0])
+
+
+def test_skipped_steps_are_not_clipped() -> None:
+    """A step that is skipped has the factor 0, is not among those that are clipped, and no threshold is suggested."""
+    norms = [1.0, 9.0, 2.0]
+    run = schedule(norms, "skip-above:5")
+    assert [tuple(row)[4:] for row in run.steps(dumps(norms))] == [
+        (5, 1, False, False),
+        (5, 0, False, True),
+        (5, 1, False, False),
+    ]
+    found = run.suggestion(dumps(norms))
+    assert (found.threshold, found.clip_rate, found.skip_rate, found.steps) == (None, 0, 1 / 3, [])
+    assert (found.skipped_steps, found.mean_factor) == ([(1, 1)], pytest.approx(2 / 3))
+    assert (found.note or "").startswith("skips 1 of 3 steps: 1")

@@ -1,0 +1,121 @@
+"""Rules that are for one strategy, and steps that are left out, as a user meets them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.command import Run, Save
+
+
+@pytest.fixture
+def run_of_forty(save: Save) -> None:
+    """Forty dumps of two tensors whose whole has a norm near 1, but for step 30, where it is 50."""
+    Path("run").mkdir()
+    for step in range(40):
+        norm = 50.0 if step == 30 else 1.0 + step % 3 / 10
+        save(f"run/step_{step}.npz", **{"a.w": np.array([-0.6 * norm]), "b.w": np.array([0.8 * norm])})
+    with open("log.csv", "w", encoding="utf-8") as file:
+        file.writelines(["step,grad_norm\n", *(f"{k},{50.0 if k == 30 else 1.0 + k % 3 / 10}\n" for k in range(40))])
+
+
+def tree(run: Run, *argv: str) -> Any:
+    """The report as JSON."""
+    found = run(*argv, "-f", "json")
+    assert found.code == 0, found.err
+    return json.loads(found.out)
+
+
+def test_apply_writes_a_skipped_step_as_zeros(run_of_forty: None, run: Run) -> None:
+    """The dump of a skipped step holds zeros, all others are as they were, and it counts as skipped, not clipped."""
+    found = tree(run, "apply", "run", "-o", "out", "-t", "skip-olmo:6,window=40")
+    assert (found["skipped_dumps"], found["skipped_steps"], found["clipped_dumps"]) == (1, [30], 0)
+    total = found["dumps"][30]["total"]
+    assert (total["skipped_groups"], total["clipped_groups"], total["clipped_elements"], total["norm_after"]) == (
+        *(1, 0, 0),
+        0.0,
+    )
+    assert (found["dumps"][30]["params"][0]["factor"], found["dumps"][30]["params"][0]["clipped"]) == (0.0, False)
+    for step in (29, 30):
+        with np.load(f"run/step_{step}.npz") as before, np.load(f"out/step_{step}.npz") as after:
+            expected = b"\0" * 8 if step == 30 else before["a.w"].tobytes()
+            assert after["a.w"].tobytes() == expected
+
+
+@pytest.mark.parametrize("source", ["run", "log.csv"])
+def test_what_if_shows_skipped_steps_apart(source: str, run_of_forty: None, run: Run) -> None:
+    """A rule alone is tried with its own strategy, over dumps and over logs; what is skipped is not clipped."""
+    rules = [
+        "skip-olmo:6,window=40",
+        "skip-maxtext:6,window=40",
+        "skip-llmc:3,window=20",
+        "skip-above:5",
+        "zclip:max=1.1",
+    ]
+    tries = tree(run, "stats", source, *(word for rule in rules for word in ("--try", rule)))["tries"]
+    assert [one["strategy"] for one in tries] == ["clip-by-global-norm"] * 5
+    assert [one["rule"] for one in tries] == [*rules[:4], "zclip:2.5,max=1.1"]
+    for one in tries[:4]:
+        assert (one["skip_rate"], one["skipped_steps"], one["clip_rate"], one["steps"]) == (1 / 40, [[30, 30]], 0.0, [])
+    assert (tries[4]["skip_rate"], tries[4]["skipped_steps"]) == (None, None)
+    assert tries[4]["clip_rate"] == 14 / 40  # each third step is at 1.2, and one at 50
+
+
+def test_screens_and_tables_name_them(run_of_forty: None, run: Run) -> None:
+    """The screens of both commands and the table of steps say what is skipped."""
+    assert "1 of 40 dumps skipped (30)" in run("apply", "run", "--dry-run", "-t", "skip-above:5").out
+    out = run("stats", "run", "--rule", "skip-above:5").out
+    assert "skip-above:5: skips 1 of 40 steps: 30." in " ".join(out.split())
+    rows = [line.split() for line in run("stats", "run", "--rule", "skip-above:5", "--by", "step").out.splitlines()]
+    assert ["30", "50", "5", "0", "skipped", "run/step_30.npz"] in rows
+    assert "skips" in run("stats", "run", "--by", "total", "--try", "skip-above:5").out
+
+
+@pytest.mark.parametrize("rule", ["adagc:1.2,warmup=5,max=9", "aggc:0.5,high=2"])
+def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) -> None:
+    """Without -s the rule clips each tensor; what it does in `apply` is what `stats` says."""
+    found = tree(run, "apply", "run", "--dry-run", "-t", rule)
+    replay = tree(run, "stats", "run", "--rule", rule)["replay_groups"]
+    assert found["strategy"] == "clip-l2-per-param-type"
+    assert 30 in found["clipped_steps"]
+    assert [row["threshold"] for row in found["dumps"][-1]["params"]] == [row["threshold"] for row in replay]
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (
+            ["apply", "run", "--dry-run", "-t", "adagc", "-s", "clip-by-global-norm"],
+            "adagc is for clip-l2-per-param-type",
+        ),
+        (
+            ["apply", "run", "--dry-run", "-t", "skip-olmo", "-s", "ClipL2PerLayer"],
+            "skip-olmo is for clip-by-global-norm",
+        ),
+        (
+            ["apply", "run", "--dry-run", "-t", "1", "--layer", "a=:adagc:beta=0.9"],
+            "adagc is for clip-l2-per-param-type",
+        ),
+        (["apply", "run", "--dry-run", "-t", "skip-above:5", "--epsilon", "1e-6"], "leave out --epsilon"),
+        (["stats", "run", "--rule", "aggc", "--norm-type", "inf"], "aggc joins L2 norms; leave out --norm-type"),
+        (["stats", "run", "--rule", "adagc", "-s", "ClipL2PerLayer"], "adagc is for clip-l2-per-param-type"),
+        (["stats", "run", "--try", "clip-by-norm:skip-olmo"], "skip-olmo is for clip-by-global-norm"),
+        (["stats", "run", "--try", "skip-above"], "needs a number, as in skip-above:10"),
+        (["stats", "log.csv", "--try", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
+        (["stats", "log.csv", "--rule", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
+    ],
+)
+def test_what_does_not_fit_is_wrong_usage(argv: list[str], reason: str, run_of_forty: None, run: Run) -> None:
+    """A strategy of another kind, an epsilon, or norms that are not there: one line and exit code 2."""
+    found = run(*argv)
+    assert (found.code, reason in found.err) == (2, True), found.err
+
+
+def test_parameters_by_name_in_an_override_and_a_file(run_of_forty: None, run: Run) -> None:
+    """The `=` of parameters is not that of --layer, and a file for --config holds the same."""
+    argv = ["apply", "run", "--dry-run", "-s", "clip-by-norm", "-t", "9", "--layer", "b=:adagc:lambda=1.1,warmup=3"]
+    first = run(*argv, "--print-config").out
+    Path("clip.toml").write_text(first)
+    assert 'threshold = "adagc:1.1,warmup=3"' in first
+    assert tree(run, *argv) == tree(run, "apply", "run", "--dry-run", "--config", "clip.toml")
