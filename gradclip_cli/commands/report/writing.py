@@ -1,6 +1,5 @@
 """Write the page and the figures of a report: all of them, or nothing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
