@@ -202,7 +202,7 @@ def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
 
     def slowly(asked: object) -> str:
         if getattr(asked, "query", {}).get("partNumber") == "3":
-            time.sleep(4)  # longer than a busy machine takes to send the signal
+            time.sleep(2)  # longer than it takes to send the signal, shorter than a signal waits for
         return ""
 
     server.wrong = slowly
