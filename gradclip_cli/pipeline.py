@@ -41,7 +41,10 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.commands.apply import flow
 
     with _workers(plan.jobs, progress) as workers:
-        return _noted(flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
+        axis = plan.unit_axis if plan.has_units else None
+        return _noted(
+            flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True, unit_axis=axis)), workers
+        )
 
 
 @default_errstate
@@ -51,7 +54,8 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     from gradclip_cli.commands.stats import report
 
     with _workers(plan.jobs, progress) as workers:
-        return _noted(report.stats(plan, Run(plan.selection, workers, progress)), workers)
+        axis = plan.unit_axis if plan.has_units else None
+        return _noted(report.stats(plan, Run(plan.selection, workers, progress, unit_axis=axis)), workers)
 
 
 @default_errstate
@@ -72,7 +76,8 @@ def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
 
     writing.refuse(plan)
     with _workers(plan.stats.jobs, progress) as workers:
-        found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
+        axis = plan.stats.unit_axis if plan.stats.has_units else None
+        found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress, unit_axis=axis)), workers)
     writing.write(plan, found)
     return found
 

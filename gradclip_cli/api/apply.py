@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of, strategy_of
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
@@ -13,6 +14,7 @@ from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
@@ -57,6 +59,9 @@ def apply(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    unit_axis: str = AUTO,
+    weights: Paths = (),
+    min_weight_norm: float = MIN_WEIGHT_NORM,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
@@ -112,6 +117,9 @@ def apply(
         folder=target if directory else None,
         allow_missing=allow_missing,
         jobs=jobs,
+        unit_axis=unit_axis,
+        weights=weights_at(weights),
+        min_weight_norm=min_weight_norm,
     )
     return pipeline.apply(plan, begin(progress, found.sources, 2))
 

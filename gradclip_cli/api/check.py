@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
@@ -43,8 +44,12 @@ def check(
     overflow_share: float = Limits.overflow_share,
     underflow_dtype: Iterable[str] = Limits.underflow_dtype,
     spread_ratio: float = Limits.spread_ratio,
+    ratio_factor: float = Limits.ratio_factor,
+    ratio_max: float = Limits.ratio_max,
+    ratio_min: float = Limits.ratio_min,
     unlike_baseline_spreads: float = Limits.unlike_baseline_spreads,
     baseline: Path | None = None,
+    weights: Paths = (),
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     group_depth: int | None = None,
@@ -71,7 +76,7 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
     the norms of blocks are held against, all steps of it. Either may be a log of norms, whose `column` is taken; it is checked by the
-    rules that need no gradients. Raises `GradclipError`.
+    rules that need no gradients. The rule ratio needs `weights`: one dump, or one for each step. Raises `GradclipError`.
     """
     asked = locals()
     ignored = parse_names(tuple(ignore))
@@ -115,6 +120,9 @@ def check(
             overflow_share=overflow_share,
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
+            ratio_factor=ratio_factor,
+            ratio_max=ratio_max,
+            ratio_min=ratio_min,
             unlike_baseline_spreads=unlike_baseline_spreads,
         ),
         selection=Selection(
@@ -134,6 +142,7 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
         baseline=() if good is None else good.sources,
+        weights=weights_at(weights),
         baseline_name="" if baseline is None else os.fspath(baseline),
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -38,13 +39,15 @@ def show(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    weights: Paths = (),
+    lr: float | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ShowReport:
     """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
 
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
-    directory are ranks or micro-batches of one dump. Raises `GradclipError`.
+    directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights. Raises `GradclipError`.
     """
     path = os.fspath(dump)
     wanted = parse_steps(steps)
@@ -67,5 +70,5 @@ def show(
         tied=tied,
         steps=wanted,
     )
-    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs, path, choices)
+    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs, path, choices, weights_at(weights), lr)
     return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -7,6 +7,7 @@ from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.stats_plan import stats_plan
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
@@ -43,6 +44,10 @@ def stats(
     tied: str = "twice",
     unscale: float | str | None = None,
     column: str | None = None,
+    weights: Paths = (),
+    lr: float | None = None,
+    unit_axis: str = AUTO,
+    min_weight_norm: float = MIN_WEIGHT_NORM,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -52,7 +57,8 @@ def stats(
     clip-by-global-norm; with "all" it shows those of all. `tries` holds values of `--try`, such as
     "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
-    `inputs` may be logs of norms, as trainers write them, whose `column` is taken.
+    `inputs` may be logs of norms, as trainers write them, whose `column` is taken. `weights` are one dump or one for each step;
+    then rows have ratios of gradients to weights and, with the learning rate `lr`, update ratios.
     Raises `GradclipError`.
     """
     asked, paths = locals(), paths_of(inputs)

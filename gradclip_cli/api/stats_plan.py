@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from gradclip_cli.api.arguments import strategy_of
+from gradclip_cli.api.arguments import Paths, paths_of, strategy_of
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
@@ -47,6 +48,10 @@ class StatsKeywords(TypedDict, total=False):
     unscale: float | str | None
     column: str | None
     jobs: int | None
+    weights: Paths
+    lr: float | None
+    unit_axis: str
+    min_weight_norm: float
 
 
 def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, Any]) -> StatsPlan:
@@ -91,4 +96,9 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         keep_going=asked["keep_going"],
         jobs=asked["jobs"],
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
+        weights=weights_at(asked["weights"]),
+        weights_at=tuple(paths_of(asked["weights"])),
+        lr=asked["lr"],
+        unit_axis=asked["unit_axis"],
+        min_weight_norm=asked["min_weight_norm"],
     )

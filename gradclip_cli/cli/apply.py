@@ -28,6 +28,7 @@ from gradclip_cli.cli.options import (
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
+from gradclip_cli.cli.units import unit_options, weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
@@ -116,6 +117,8 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     metavar="PATTERN=[STRATEGY][:THRESHOLD]",
     help="Give layers that match another strategy or threshold; the last match wins.",
 )
+@weights_option
+@unit_options
 @norm_options
 @click.option(
     "--nonfinite",

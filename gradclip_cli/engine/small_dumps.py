@@ -43,7 +43,8 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
         first, *rest = some
         tensors = list[int]()
         yield partial(_first, first[0], sums, run, tensors)
-        if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
+        batched = small and bool(rest) and run.selection.along is None and run.unit_axis is None
+        if batched and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
             yield from (partial(measure_series, source, sums, run) for source, _ in rest)

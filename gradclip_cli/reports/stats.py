@@ -37,7 +37,8 @@ class StatsDump(NamedTuple):
     """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number.
 
     Of a step of a log, only the norm is known: `max_abs` is None, and `nonfinite` is 1 where the norm is not finite.
-    `stood_out` says that it was captured for what it is like, and counts for no threshold.
+    `stood_out` says that it was captured for what it is like, and counts for no threshold. With weights, `ratio` is the L2 norm
+    of the gradients over that of the weights, and `update_ratio` that times the learning rate.
     """
 
     input: str | list[str]
@@ -47,13 +48,19 @@ class StatsDump(NamedTuple):
     nonfinite: int
     name: TableOnly[str | None] = None
     stood_out: TableOnly[bool] = False
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsLayer(NamedTuple):
-    """The norms of one layer over the dumps."""
+    """The norms of one layer over the dumps; with weights, the medians of their norms and of both ratios."""
 
     layer: str
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsBlock(NamedTuple):
@@ -62,6 +69,9 @@ class StatsBlock(NamedTuple):
     block: str
     tensors: int
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsParam(NamedTuple):
@@ -73,6 +83,9 @@ class StatsParam(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: str
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class BlockShare(NamedTuple):
@@ -180,6 +193,7 @@ class _StatsReport(NamedTuple):
     replay_groups: Section[list[ReplayGroup]] = None
     source: Section[str] = None
     column: Section[str] = None
+    lr: Section[float] = None
     log: TableOnly[str] = ""
 
 
@@ -192,7 +206,7 @@ class StatsReport(InNotebooks, _StatsReport):
     `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
     since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
     is a large part of everything. `source` is `log` where norms come from a log; then `column` is what they are called there, and
-    `log` the kind of log.
+    `log` the kind of log. `lr` is the learning rate that the user gave, for update ratios.
     """
 
     __slots__ = ()

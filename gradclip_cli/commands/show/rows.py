@@ -11,6 +11,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics.statistics_table import StatsTable
+from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowTotal
 
 Floats = NDArray[np.float64]
@@ -65,7 +66,22 @@ class _Table:
         return order
 
 
-def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[str], str]) -> Rows:
+class Beside(NamedTuple):
+    """The norms of the weights beside the named tensors of a dump, and the learning rate if it is known."""
+
+    norms: Floats
+    lr: float | None = None
+
+    def of(self, members: Sequence[int], norm: float) -> Ratio:
+        """Return the figures of some of the tensors, whose gradients have this norm."""
+        weight = math.hypot(*self.norms[members].tolist())
+        ratio = norm / weight if weight else math.nan
+        return Ratio.of(weight, _known(ratio), self.lr)
+
+
+def rows_of(
+    dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[str], str], beside: Beside | None = None
+) -> Rows:
     """Return the rows of a dump; `smallest` holds the smallest |g| above 0 of each of its named tensors, infinite for none."""
     names, members, least = list(dump.named), list(dump.named.values()), np.array(smallest, np.float64)
     stats = dump.stats.merge_groups(members, SUMS)
@@ -82,16 +98,21 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
     )
     block_names = list(blocks)
 
+    def ratio(members: Sequence[int], figures: _Figures) -> Ratio:
+        return Ratio() if beside is None else beside.of(members, figures.norm)
+
     def block(k: int) -> ShowBlock:
-        return ShowBlock(block_names[k], len(blocks[block_names[k]]), *of_blocks.row(k))
+        row, inside = of_blocks.row(k), blocks[block_names[k]]
+        return ShowBlock(block_names[k], len(inside), *row, *ratio(inside, row))
 
     def param(k: int) -> ShowParam:
         (layer, last), (shape, dtype) = dump.places[members[k][0]], _kind(dump, members[k])
-        return ShowParam(names[k], block_of(layer), layer, last, shape, dtype, *each.row(k))
+        row = each.row(k)
+        return ShowParam(names[k], block_of(layer), layer, last, shape, dtype, *row, *ratio([k], row))
 
     elements, norm, finite, _, rms, top, low, zeros, nan, inf = whole
     return Rows(
-        ShowTotal(len(names), elements, norm, finite, rms, top, low, zeros, nan, inf),
+        ShowTotal(len(names), elements, norm, finite, rms, top, low, zeros, nan, inf, *ratio(range(len(names)), whole)),
         LazyRows(block, of_blocks.largest_first()),
         LazyRows(param, each.largest_first()),
     )

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LazyRows, Zipped
@@ -15,14 +16,17 @@ from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 Row = TypeVar("Row")
 
 
-def blocks(layout: SeriesLayout, norms: SeriesNorms, naming: Naming) -> Sequence[StatsBlock]:
+def blocks(
+    layout: SeriesLayout, norms: SeriesNorms, naming: Naming, ratios: WeightRatios | None
+) -> Sequence[StatsBlock]:
     """Return a row for each block."""
     per_layer = Counter(layers_of(layout.places))
     sizes, block_of = Counter[str](), block_names(layout.layers, naming)
     for layer, count in per_layer.items():
         sizes[block_of[layer]] += count
     names, summaries = list(map(str, norms.blocks.groups)), norms.blocks.summaries()
-    return LazyRows(StatsBlock._make, Zipped(names, [sizes[name] for name in names], summaries))
+    beside = columns_of(ratios and ratios.blocks, len(names))
+    return LazyRows(StatsBlock._make, Zipped(names, [sizes[name] for name in names], summaries, *beside))
 
 
 def series(norms: SeriesNorms) -> NormSeries | None:

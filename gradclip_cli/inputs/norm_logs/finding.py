@@ -125,6 +125,7 @@ _NOTHING: Mapping[str, object] = {
     "allow_missing": False,
     "keep_going": False,
     "norm_type": None,
+    "weights": (),
 }
 """The options that are for gradients only, with the values that say nothing."""
 
