@@ -81,9 +81,10 @@ def apply(
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)
+    own = weights_at(weights)
     plan = ApplyPlan(
         inputs=found.sources,
-        notes=found.notes,
+        notes=(*found.notes, *own.notes),
         repeated=repeated,
         outputs=outputs_for(
             found.sources,
@@ -118,7 +119,7 @@ def apply(
         allow_missing=allow_missing,
         jobs=jobs,
         unit_axis=unit_axis,
-        weights=weights_at(weights),
+        weights=own.sources,
         min_weight_norm=min_weight_norm,
     )
     return pipeline.apply(plan, begin(progress, found.sources, 2))

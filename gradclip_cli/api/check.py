@@ -96,10 +96,10 @@ def check(
     good = None
     if baseline is not None:
         good = Found(()) if good_logs else find_dumps(paths_of(baseline), replace(choices, steps=None))
-    naming = Naming.parse(layer_regex, group_depth)
+    own, naming = weights_at(weights), Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
-        notes=found.notes if good is None else (*found.notes, *good.notes),
+        notes=(*found.notes, *own.notes, *(good.notes if good is not None else ())),
         repeated=repeated,
         rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
@@ -142,7 +142,7 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
         baseline=() if good is None else good.sources,
-        weights=weights_at(weights),
+        weights=own.sources,
         baseline_name="" if baseline is None else os.fspath(baseline),
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,

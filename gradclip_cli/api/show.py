@@ -70,5 +70,7 @@ def show(
         tied=tied,
         steps=wanted,
     )
-    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs, path, choices, weights_at(weights), lr)
+    own = weights_at(weights)
+    notes = (*found.notes, *own.notes)
+    plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr)
     return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -66,13 +66,14 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
     )
     strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
     found = Found(()) if logs else find_dumps(paths, choices)
+    own = weights_at(asked["weights"])
     chosen = strategy_of(strategy) if strategy and strategy != EVERY else None
     return StatsPlan(
         inputs=found.sources,
         given=tuple(logs or paths),
         choices=choices,
         every=strategy == EVERY,
-        notes=found.notes,
+        notes=(*found.notes, *own.notes),
         repeated=repeated,
         logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, unscale)) if logs else None,
         strategy=chosen,
@@ -96,7 +97,7 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         keep_going=asked["keep_going"],
         jobs=asked["jobs"],
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
-        weights=weights_at(asked["weights"]),
+        weights=own.sources,
         weights_at=tuple(paths_of(asked["weights"])),
         lr=asked["lr"],
         unit_axis=asked["unit_axis"],

@@ -35,7 +35,6 @@ OF_LOGS: Mapping[str, Check] = {"nonfinite": find_nonfinite_norms, "vanishing": 
 
 
 def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
-    """Yield the problems that the named checks find, each with the name of its check."""
+    """Return the problems that the named checks find, each with the name of its check."""
     checks = {**CHECKS, **OF_LOGS} if isinstance(figures, LoggedFigures) else CHECKS
-    for name in names:
-        yield from ((name, found) for found in checks[name](figures, limits))
+    return ((name, found) for name in names for found in checks[name](figures, limits))

@@ -7,6 +7,7 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.counting import copies_options, unscale_option
@@ -168,6 +169,10 @@ def _print_config(
 ) -> None:
     """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
-    ApplyPlan((), (), keywords["strategy"], keywords["threshold"], keywords["layers"], norm, selection=selection)
+    weights, axis, least = (keywords[name] for name in ("weights", "unit_axis", "min_weight_norm"))
+    beside = {"weights": weights_at(weights).sources, "unit_axis": axis, "min_weight_norm": least}
+    ApplyPlan(
+        (), (), keywords["strategy"], keywords["threshold"], keywords["layers"], norm, selection=selection, **beside
+    )
     with standard_output() as stream:
         stream.write(as_toml(click.get_current_context()))

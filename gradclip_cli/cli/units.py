@@ -2,7 +2,7 @@
 
 import click
 
-from gradclip_cli.cli.help import combined
+from gradclip_cli.cli.help import NORM, grouped
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.inputs.unit_axis import AUTO, AXES, MIN_WEIGHT_NORM
 
@@ -21,7 +21,8 @@ lr_option = click.option(
     help="Show update ratios: the learning rate times the norms of gradients over those of weights.",
 )
 
-unit_options = combined(
+unit_options = grouped(
+    NORM,
     click.option(
         "--min-weight-norm",
         type=REAL,
@@ -37,4 +38,5 @@ unit_options = combined(
         show_default=True,
         help="Say which axis holds the outputs: PyTorch stores it first, Flax and Keras last.",
     ),
+    rare=True,
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support.matrices import crossed
-from support.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, ulps
+from support.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, savez, ulps
 from support.oracle import clipped_units, norm_of, unit_norms
 
 from gradclip_cli import apply, check, show, stats
@@ -44,7 +44,8 @@ def pair(dtype: Any = np.float64, weights: Any = None) -> tuple[Tensors, Tensors
 
 def limits(weights: np.ndarray, axis: str, ratio: float = 0.3, least: float = 1e-3) -> np.ndarray:
     """λ · max(‖w_i‖, ε)."""
-    return ratio * np.maximum(unit_norms(weights, axis), least)
+    found: np.ndarray = ratio * np.maximum(unit_norms(weights, axis), least)
+    return found
 
 
 def agree(found: Tensors, wanted: Tensors) -> None:
@@ -135,7 +136,7 @@ def test_pieces_of_any_size(axis: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_column_major(tmp_path: Path) -> None:
     """Units of a tensor in column-major order are those of its shape."""
     array = np.asfortranarray(np.random.default_rng(1).standard_normal((40, 50)))
-    np.savez(path := tmp_path / "g.npz", **{"a.w": array})
+    savez(path := tmp_path / "g.npz", **{"a.w": array})
     for axis in AXES:
         clip(
             path, out := tmp_path / "o.npz", strategy="clip-by-unit-norm", threshold=5.0, unit_axis=axis, overwrite=True
@@ -287,7 +288,7 @@ def test_steps_without_weights(tmp_path: Path) -> None:
         stats(grads, weights=some)
     assert len(stats(grads, weights=some[0]).dumps) == 12
     with pytest.raises(GradclipError, match="has no step"):
-        stats(grads, weights=[some[0], save(own, "npz", load(some[0]), "last")])
+        stats(grads, weights=[save(tmp_path, "npz", load(some[0]), name) for name in ("one", "two")])
 
 
 def test_with_missing_and_tied_tensors(tmp_path: Path) -> None:

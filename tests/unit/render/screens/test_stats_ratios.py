@@ -27,8 +27,8 @@ def test_ratios(tmp_path: Path) -> None:
         " b                  1          1",
         " a                 10        0.5",
     ]
-    first, head, *_ = told(stats(grads, weights=weights, lr=0.002))
-    assert first.endswith("update ratio 0.001015 at lr 0.002 (about 1e-3 is usual)")
+    first, *_, head, _, _ = told(stats(grads, weights=weights, lr=0.002))
+    assert "update ratio 0.001015 at lr 0.002" in first
     assert head.endswith("update")
 
 
