@@ -140,16 +140,7 @@ def global_norm(gradients: Gradients) -> float:
 def write_safetensors(path: Path, step: Step) -> None:
     """Write one dump as safetensors, its header's keys sorted: their order is else arbitrary."""
     metadata = {"format": "pt", "step": str(step.number), "loss": f"{step.loss:.6f}"}
-    write_sorted(path, save(step.gradients, metadata))
-
-
-def write_weights(path: Path, step: Step) -> None:
-    """Write the weights that the gradients of a step were computed at."""
-    write_sorted(path, save(step.weights, {"format": "pt", "step": str(step.number)}))
-
-
-def write_sorted(path: Path, file: bytes) -> None:
-    """Write safetensors with the keys of its header sorted."""
+    file = save(step.gradients, metadata)
     end = 8 + int.from_bytes(file[:8], "little")
     header = json.dumps(json.loads(file[8:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
@@ -166,6 +157,11 @@ def write_hdf5(path: Path, step: Step) -> None:
             packed = {"chunks": (40, 40), "compression": "gzip", "shuffle": True}
             options = packed if name == "lstm.weight_hh_l0" else {}
             file.create_dataset(place, data=gradient, **options)
+
+
+def write_weights(path: Path, step: Step) -> None:
+    """Write the weights that the gradients of a step were computed at, as npz."""
+    np.savez_compressed(path, allow_pickle=False, **step.weights)
 
 
 def dl4j_gates(gradient: FloatArray) -> FloatArray:
@@ -208,7 +204,7 @@ def main() -> None:
     steps = list(train(CharLstm, PYTORCH_RUN))
     hdf5_steps = [step for step in steps if step.number in HDF5_STEPS]
     write_all("char_lstm/step_{:05d}.safetensors", steps, write_safetensors)
-    write_all("char_lstm_weights/step_{:05d}.safetensors", steps, write_weights)
+    write_all("char_lstm_weights/step_{:05d}.npz", steps, write_weights)
     write_all("char_lstm_hdf5/step_{:05d}.h5", hdf5_steps, write_hdf5)
     write_all("dl4j_lstm/step_{:05d}.npz", train(dl4j_model, DL4J_RUN), write_npz)
 

@@ -28,7 +28,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     whole = f"|g| / |w|   median {figure(median(ratios))}   max {figure(max(ratios))}"
     if report.lr is not None:
         update = figure(report.lr * median(ratios))
-        whole += f"   update ratio {update} at lr {report.lr:g} (about {_USUAL} is usual)"
+        whole += f"   update {update} (usual: {_USUAL})"
     yield from wrapped(whole, room)
     known = sorted((row for row in report.blocks if row.ratio is not None), key=lambda row: -(row.ratio or 0.0))
     shown = known[: room.most(MOST)]

@@ -28,7 +28,7 @@ def test_ratios(tmp_path: Path) -> None:
         " a                 10        0.5",
     ]
     first, *_, head, _, _ = told(stats(grads, weights=weights, lr=0.002))
-    assert "update ratio 0.001015 at lr 0.002" in first
+    assert first.endswith("update 0.001015 (usual: 1e-3)")
     assert head.endswith("update")
 
 
