@@ -7,7 +7,7 @@ from dataclasses import replace
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.weights import weights_at
-from gradclip_cli.checks import BASELINE, NAMES, parse_names
+from gradclip_cli.checks import BASELINE, NAMES, RATIO, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.errors import UsageError
@@ -101,7 +101,7 @@ def check(
         inputs=found.sources,
         notes=(*found.notes, *own.notes, *(good.notes if good is not None else ())),
         repeated=repeated,
-        rules=tuple(rule for rule in NAMES if rule not in ignored),
+        rules=tuple(rule for rule in NAMES if rule not in ignored and (rule != RATIO or own.sources)),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,

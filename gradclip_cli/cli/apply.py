@@ -7,7 +7,6 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
-from gradclip_cli.api.weights import weights_at
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.counting import copies_options, unscale_option
@@ -169,6 +168,10 @@ def _print_config(
 ) -> None:
     """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
+    from gradclip_cli.api.weights import (
+        weights_at,  # with all that opens files, which help and completion need not wait for
+    )
+
     weights, axis, least = (keywords[name] for name in ("weights", "unit_axis", "min_weight_norm"))
     beside = {"weights": weights_at(weights).sources, "unit_axis": axis, "min_weight_norm": least}
     ApplyPlan(

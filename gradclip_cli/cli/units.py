@@ -11,7 +11,7 @@ weights_option = click.option(
     type=PATH,
     multiple=True,
     metavar="PATH",
-    help="Read the weights beside the gradients: a dump, or one for each step.",
+    help="Read weights: one dump, or one for each step.",
 )
 
 lr_option = click.option(

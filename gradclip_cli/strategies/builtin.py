@@ -106,7 +106,7 @@ BLOCK_RMS = Strategy(
 )
 UNIT_NORM = Strategy(
     "clip-by-unit-norm",
-    (),
+    ("clip_by_unit_norm",),
     Group.UNIT,
     _OF_UNITS,
     "the unit-wise norm of Brock et al. 2021, without weights",
