@@ -173,12 +173,16 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     firsts, meter = FirstNonfinite(run.workers.work), run.unit_meter(source)
     observers = [firsts.observer_for, observer_for, meter.observer_for if meter is not None else None]
     with run.open(source) as dump:
-        stats = [measure_file(dump, file, sums, run, observers) for file in dump.each()]
+        stats = []
+        for file in dump.each():
+            if meter is not None:
+                meter.begin(names_of(file.outline.tensors))
+            stats.append(measure_file(dump, file, sums, run, observers))
         dump.check()
     measured = surveyed(dump, stats, run, firsts)
     if meter is None:
         return measured
-    notes = [*measured.file_notes, *meter.notes]
+    notes = [*measured.file_notes, *meter.notes(source.files[0])]
     return replace(measured, units=meter.by_index([file.start for file in dump.files]), file_notes=notes)
 
 

@@ -63,22 +63,30 @@ class UnitMeter:
     """
 
     def __init__(self, axis: str, work: Workspace, *, in_pieces: bool) -> None:
-        self.notes: list[Note] = []
         self._axis, self._work, self._in_pieces = axis, work, in_pieces
         self._files: list[dict[int, MeasuredUnits]] = []
+        self._names: Sequence[str] = ()  # in the dump, of the tensors of the file at hand
+        self._told: list[str] = []
 
-    def observer_for(self, format: "Format", reader: "Reader") -> PieceObserver:  # a protocol
-        """Return the observer of a file that is measured next."""
-        specs = reader.tensors
+    def begin(self, names: Sequence[str]) -> None:
+        """Begin a file, whose tensors have these names in the dump."""
+        self._names = names
+
+    def notes(self, path: str) -> list["Note"]:
+        """Return a note on what the names of tensors left open."""
+        return axis_notes(path, self._told, self._axis)
+
+    def observer_for(self, format: "Format", reader: "Reader") -> PieceObserver:
+        """Return the observer of the file that was begun."""
+        specs, names = reader.tensors, self._names
         which = [k for k, spec in enumerate(specs) if spec.dtype.is_gradient and len(spec.shape) > 1 and spec.size]
-        axes = unit_axes([specs[k].name for k in which], self._axis)
+        axes = unit_axes([names[k] for k in which], self._axis)
         laid = {
             k: UnitLayout.of(specs[k].shape, first=axis == FIRST, fortran=specs[k].fortran, piece=self._in_pieces)
             for k, axis in zip(which, axes, strict=True)
         }
         layouts = {k: layout for k, layout in laid.items() if layout.units > 1 or self._in_pieces}
-        if not self._files:
-            self.notes = axis_notes(reader.file.path, [specs[k].name for k in layouts], self._axis)
+        self._told += [names[k] for k in layouts]
         of = dict(zip(which, axes, strict=True))
         found = {k: MeasuredUnits(of[k], UnitSums(layout)) for k, layout in layouts.items()}
         self._files.append(found)

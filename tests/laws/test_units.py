@@ -317,3 +317,14 @@ def test_weights_of_bfloat16(tmp_path: Path) -> None:
     report = stats(path, weights=own, void_dtype="bfloat16")
     row = next(row for row in report.params if row.name == "dense.w")
     assert row.weight_norm == pytest.approx(norm_of([narrow["dense.w"]]))
+
+
+def test_names_are_those_of_the_dump(tmp_path: Path) -> None:
+    """Where a file is one tensor, the name that the dump gives it tells the axis, and no note is due."""
+    (tmp_path / "step7").mkdir()
+    for k, name in enumerate(("params.a.kernel", "params.b.kernel")):
+        array = np.random.default_rng(k).standard_normal((4, 6))
+        save(tmp_path / "step7", "safetensors", {"gradient": array}, name)
+    report = apply(tmp_path / "step7", strategy="clip-by-unit-norm", threshold=0.1, dry_run=True)
+    assert [param.units for param in report.dumps[0].params] == [6, 6]
+    assert report.notes == []
