@@ -18,7 +18,7 @@ def test_csv_of_apply_by_hand() -> None:
     )
     assert lines[0] == (
         "scope,input,step,name,layer,param,shape,dtype,elements,norm_before,norm_after,max_abs_before,max_abs_after,"
-        "factor,clipped,clipped_elements,zeros,nonfinite,underflowed,strategy,threshold,overflowed,replaced,params,tensors,groups,"
+        "factor,clipped,clipped_elements,zeros,nonfinite,underflowed,strategy,threshold,overflowed,replaced,units,clipped_units,min_factor,params,tensors,groups,"
         "clipped_groups,mean_factor,finite_norm_before"
     )
     assert lines[1] == (
