@@ -59,6 +59,7 @@ WITHOUT_UNIT_TESTS = {
     "cli/measuring.py": "tests/cli, as options of stats and report",
     "cli/report.py": "tests/cli/test_report.py",
     "cli/stats.py": "tests/cli",
+    "cli/units.py": "tests/laws/test_units.py calls what these options pass on, tests/cli/test_help.py shows them",
     "cli/viewing.py": "tests/cli/test_guesses.py holds which format wins, tests/unit/render/test_view.py the rest",
     "commands/plans.py": "tests of the options and of the API refuse what these refuse",
     "commands/diff/*.py": "tests/laws/test_diff*.py hold every figure against numpy, tests/cli/test_diff_runs.py what is paired",
