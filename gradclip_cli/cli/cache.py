@@ -18,7 +18,7 @@ from gradclip_cli.storage.results_file import ResultsFile, default_path
         "cache",
         "info says where the file is, and how many results it holds; clear removes it, and says what that held.",
     ),
-    epilog=examples("gradclip cache info", "gradclip cache info --json"),
+    epilog=examples("gradclip cache info", "gradclip cache info --json", "gradclip cache clear"),
 )
 @click.argument("action", type=click.Choice(["info", "clear"]))
 @view_options(CacheReport)

@@ -51,7 +51,8 @@ def _limited(parts: Parts, which: NDArray[np.intp], limit: float, work: Workspac
         part[infinite] = _directions(part[infinite])
     _, exponents = np.frexp(np.maximum(np.abs(chosen.real), np.abs(chosen.imaginary)))
     pairs = np.stack([np.ldexp(part, _AWAY - exponents) for part in (chosen.real, chosen.imaginary)], axis=1)
-    sizes = moduli.moduli(Parts(*np.ldexp(pairs, -_AWAY).T, wide=False), work)
+    real, imaginary = np.ldexp(pairs, -_AWAY).T
+    sizes = moduli.moduli(Parts(real, imaginary, wide=False), work)
     mantissa, exponent = math.frexp(limit)
     with np.errstate(invalid="ignore"):
         found: NDArray[np.float64] = np.ldexp(pairs / sizes[:, None] * mantissa, exponent - _AWAY)

@@ -54,7 +54,7 @@ def test_help_ends_with_examples(command: str, run: Run) -> None:
         *_, head, one, two, three = run(command, option).out.splitlines()
         assert head == "Examples:"
         assert all(line.startswith(f"  gradclip {command}") for line in (one, two, three))
-        assert all("sample_data/" in line for line in (one, two, three)) or command in ("strategies", "help")
+        assert all("sample_data/" in line for line in (one, two, three)) or command in ("cache", "strategies", "help")
 
 
 @pytest.mark.parametrize(("command", "most"), [((), 30), *(((name,), 50) for name in COMMANDS)])
@@ -85,7 +85,12 @@ def test_rare_options_stand_behind_help_all(command: str, run: Run) -> None:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    every = {option for one in found.params if isinstance(one, click.Option) and not one.hidden for option in one.opts}
+    every = {
+        option
+        for one in found.params
+        if isinstance(one, click.Option) and not one.hidden
+        for option in (*one.opts, *one.secondary_opts)
+    }
     short, whole = run(command, "--help").out, run(command, "--help-all").out
     assert set(options_in(whole)) == every
     assert len(options_in(whole)) == len(every)

@@ -353,6 +353,7 @@ def test_nothing_goes_out_before_the_input_is_known_to_be_good(save: Save, shell
 
 
 ARGUMENTS = {
+    "cache": "info",
     "help": "dump",
     "apply": "many.safetensors --dry-run -s none",
     "diff": "many.safetensors many.safetensors --all",

@@ -71,7 +71,7 @@ def test_lines_and_exit_codes(server: Objects, run: Run, argv: str, wrong: str, 
 
 def test_a_report_is_written_to_a_store(server: Objects, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page and the figures become objects, under the title of the run's name."""
-    monkeypatch.setattr(page, "page", lambda report: f"{report.title}\n")
+    monkeypatch.setattr(page, "page", lambda report, scripts: f"{report.title}\n")
     monkeypatch.setattr(page, "figures", lambda report, format: dict.fromkeys(PICTURES, b"drawn"))
     result = run("report", "s3://bkt/run/", "-o", "s3://bkt/page.html", "--figures", "s3://bkt/paper")
     assert (result.code, result.out, result.err) == (0, "", "")
@@ -202,7 +202,7 @@ def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
 
     def slowly(asked: object) -> str:
         if getattr(asked, "query", {}).get("partNumber") == "3":
-            time.sleep(1)
+            time.sleep(2)  # longer than it takes to send the signal, shorter than a signal waits for
         return ""
 
     server.wrong = slowly
