@@ -137,7 +137,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.option(
     "--output-format",
     type=click.Choice(formats.FORMATS),
-    help="Write this format rather than that of the output's suffix.",
+    help="Write this format, whatever the output's suffix.",
 )
 @click.option(
     "--output-dtype",

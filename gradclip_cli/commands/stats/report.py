@@ -29,7 +29,8 @@ from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.ratios import Ratio
-from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats_series import BlockStep, LayerStep
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule

@@ -10,7 +10,8 @@ from gradclip_cli.commands.stats.ratios import RatioTable, WeightRatios, columns
 from gradclip_cli.inputs.naming import Naming, kind_of
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LaterRows, LazyRows, Zipped
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump, StatsKind
+from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsKind
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")

@@ -14,7 +14,8 @@ from gradclip_cli.render.json_report import encode_row
 from gradclip_cli.render.records import plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.diff import DiffParam
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsLayer
+from gradclip_cli.reports.stats import StatsLayer
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.samples import NormSamples
 from unit.render.made import (
     APPLY,
