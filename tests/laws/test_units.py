@@ -216,7 +216,7 @@ def steps(folder: Path, kind: str, names: str = "", number: int = 12) -> Path:
 
 
 def test_figures_of_a_series(tmp_path: Path) -> None:
-    """Each step has its ratio, layers and tensors the medians of theirs; names may differ in wrappers."""
+    """Each step has its ratio, layers, kinds and tensors the medians of theirs; names may differ in wrappers."""
     grads, own = steps(tmp_path, "g"), steps(tmp_path, "w", "module.")
     report = stats(grads, weights=own, lr=0.01)
     read = [(load(grads / f"step_{k}.npz"), load(own / f"step_{k}.npz")) for k in range(12)]
@@ -225,11 +225,11 @@ def test_figures_of_a_series(tmp_path: Path) -> None:
         assert dump.ratio == pytest.approx(norm_of([*g.values()]) / norm_of([*w.values()]))
         assert dump.update_ratio == pytest.approx(0.01 * (dump.ratio or 0))
     ratios = [norm_of([g["a.weight"]]) / norm_of([w["module.a.weight"]]) for g, w in read]
-    assert [report.params[0].ratio, report.layers[0].ratio, report.blocks[0].ratio] == [
-        pytest.approx(np.median(ratios))
-    ] * 3
+    for rows in (report.params, report.layers, report.blocks, report.module_kinds):
+        assert rows[0].ratio == pytest.approx(np.median(ratios))
     shown = show(grads / "step_3.npz", weights=own, lr=0.1)
     assert {row.name: row.ratio for row in shown.params}["a.weight"] == pytest.approx(ratios[3])
+    assert {row.kind: row.ratio for row in shown.module_kinds}["a"] == pytest.approx(ratios[3])
     assert shown.total.update_ratio == pytest.approx(0.1 * (report.dumps[3].ratio or 0))
 
 
