@@ -56,7 +56,8 @@ def decide_group(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> 
     if np.isinf(units.norms).any():
         raise _too_large(group)
     norms, limit = units.as_read if plan.nonfinite == "propagate" else units.norms, threshold or math.inf
-    limits = limit if bases is None or math.isinf(limit) else limit * bases
+    with np.errstate(over="ignore"):  # no norm is above a limit that is
+        limits = limit if bases is None or math.isinf(limit) else limit * bases
     ratios = UnitRatios.of(group.strategy, norms, limits, held)
     action: Action = ratios.action(*next(iter(units.places.values())), has_nan=units.marks is not None)
     zeroed = units.marks is not None and plan.nonfinite == "zero"
