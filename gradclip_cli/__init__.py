@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     )
     from gradclip_cli.reports.stats import (
         BlockShare,
-        BlockStep,
-        LayerStep,
-        NamedNorms,
-        NormSeries,
         StatsBlock,
         StatsDump,
         StatsLayer,
@@ -65,6 +61,7 @@ if TYPE_CHECKING:
         StatsTrend,
         Vanishing,
     )
+    from gradclip_cli.reports.stats_series import BlockStep, LayerStep, NamedNorms, NormSeries
     from gradclip_cli.reports.stats_thresholds import (
         Advised,
         Candidate,
@@ -189,14 +186,14 @@ _HOMES = {
     "AutoRule": "thresholds.rules",
     "BlockRise": "reports.stats_findings",
     "BlockShare": "reports.stats",
-    "BlockStep": "reports.stats",
+    "BlockStep": "reports.stats_series",
     "Exploding": "reports.stats_findings",
     "FirstRise": "reports.check",
     "Growing": "reports.stats_findings",
-    "LayerStep": "reports.stats",
-    "NamedNorms": "reports.stats",
+    "LayerStep": "reports.stats_series",
+    "NamedNorms": "reports.stats_series",
     "NonfiniteTensor": "reports.stats_findings",
-    "NormSeries": "reports.stats",
+    "NormSeries": "reports.stats_series",
     "StatsBlock": "reports.stats",
     "StatsSize": "reports.stats",
     "StatsTrend": "reports.stats_findings",

@@ -42,8 +42,10 @@ def apply(plan: "ApplyPlan", progress: Progress = silent, scheduler: object = No
     """Transform dumps, and report norms before and after."""
     from gradclip_cli.commands.apply import flow
 
+    axis = plan.unit_axis if plan.has_units else None
     with chosen(plan.jobs, progress, scheduler, plan.norm_types) as workers:
-        return _noted(flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
+        run = Run(plan.selection, workers, progress, keep_headers=True, unit_axis=axis)
+        return _noted(flow.apply(plan, run), workers)
 
 
 @default_errstate
@@ -54,8 +56,9 @@ def stats(
     """Measure dumps, and choose thresholds from their norms; what the memory holds is not read."""
     from gradclip_cli.commands.stats import report
 
+    axis = plan.unit_axis if plan.has_units else None
     with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers, _remembering(plan, memory) as known:
-        found = report.stats(plan, Run(plan.selection, workers, progress), known)
+        found = report.stats(plan, Run(plan.selection, workers, progress, unit_axis=axis), known)
     return _noted(_noted(found, workers), known)
 
 
@@ -76,10 +79,10 @@ def report(plan: "ReportPlan", progress: Progress = silent, scheduler: object = 
     from gradclip_cli.commands.report import flow, writing
 
     writing.refuse(plan)
-    types = plan.stats.norm.type, 1.0, 2.0
+    types, axis = (plan.stats.norm.type, 1.0, 2.0), plan.stats.unit_axis if plan.stats.has_units else None
     with writing.begun(plan) as scripts:
         with chosen(plan.stats.jobs, progress, scheduler, types) as workers, _remembering(plan.against) as known:
-            found = flow.report(plan, Run(plan.stats.selection, workers, progress), known)
+            found = flow.report(plan, Run(plan.stats.selection, workers, progress, unit_axis=axis), known)
         found = _noted(_noted(found, workers), known)
         writing.write(plan, found, scripts)
     return found

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 HERE = Path(__file__).resolve().parent
 FloatArray = npt.NDArray[np.float32]
 Gradients = dict[str, FloatArray]
+Weights = dict[str, npt.NDArray[np.float16]]
 
 
 class Run(NamedTuple):
@@ -46,11 +47,12 @@ class Run(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One training step: its number, its loss and the gradient of every trained parameter."""
+    """One training step: its number, its loss, the gradient of every trained parameter, and the weights before the step."""
 
     number: int
     loss: float
     gradients: Gradients
+    weights: Weights
 
 
 PYTORCH_RUN = Run(5165, gain=8.0, learning_rate=0.05, length=128, batch=4, steps=range(1, 15))
@@ -114,7 +116,7 @@ def train(make_model: Callable[[int], CharLstm], run: Run) -> Iterator[Step]:
         loss = nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         torch.autograd.backward(loss)
         if number in run.steps:
-            yield Step(number, loss.item(), gradients_of(model))
+            yield Step(number, loss.item(), gradients_of(model), weights_of(model))
         optimizer.step()
 
 
@@ -122,6 +124,12 @@ def gradients_of(model: nn.Module) -> Gradients:
     """Return the model's gradients as float32 under PyTorch's parameter names."""
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     return {name: g.numpy().astype(np.float32) for name, g in gradients.items() if g is not None}
+
+
+def weights_of(model: nn.Module) -> Weights:
+    """Return the weights that have gradients as float16, half as large as these, under the same names."""
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.grad is not None}
+    return {name: parameter.detach().numpy().astype(np.float16) for name, parameter in trained.items()}
 
 
 def global_norm(gradients: Gradients) -> float:
@@ -149,6 +157,11 @@ def write_hdf5(path: Path, step: Step) -> None:
             packed = {"chunks": (40, 40), "compression": "gzip", "shuffle": True}
             options = packed if name == "lstm.weight_hh_l0" else {}
             file.create_dataset(place, data=gradient, **options)
+
+
+def write_weights(path: Path, step: Step) -> None:
+    """Write the weights that the gradients of a step were computed at, as npz."""
+    np.savez_compressed(path, allow_pickle=False, **step.weights)
 
 
 def dl4j_gates(gradient: FloatArray) -> FloatArray:
@@ -191,6 +204,7 @@ def main() -> None:
     steps = list(train(CharLstm, PYTORCH_RUN))
     hdf5_steps = [step for step in steps if step.number in HDF5_STEPS]
     write_all("char_lstm/step_{:05d}.safetensors", steps, write_safetensors)
+    write_all("char_lstm_weights/step_{:05d}.npz", steps, write_weights)
     write_all("char_lstm_hdf5/step_{:05d}.h5", hdf5_steps, write_hdf5)
     write_all("dl4j_lstm/step_{:05d}.npz", train(dl4j_model, DL4J_RUN), write_npz)
 

@@ -20,7 +20,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 UNITS = Path(__file__).parent / "unit"
 
-MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 520
+MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 530
 """Packages at the top, modules beside them but the entry points, and modules in all."""
 
 LONGEST, SHORT = 260, 30
@@ -62,6 +62,7 @@ WITHOUT_UNIT_TESTS = {
     "cli/measuring.py": "tests/cli, as options of stats and report",
     "cli/report.py": "tests/cli/test_report.py",
     "cli/stats.py": "tests/cli",
+    "cli/units.py": "tests/laws/test_units.py calls what these options pass on, tests/cli/test_help.py shows them",
     "cli/viewing.py": "tests/cli/test_guesses.py holds which format wins, tests/unit/render/test_view.py the rest",
     "commands/plans.py": "tests of the options and of the API refuse what these refuse",
     "commands/diff/*.py": "tests/laws/test_diff*.py hold every figure against numpy, tests/cli/test_diff_runs.py what is paired",
@@ -90,6 +91,14 @@ WITHOUT_UNIT_TESTS = {
     "engine/executors/serving.py": "runs in worker processes only, which test_processes.py starts",
     "engine/executors/worker.py": "test_processes.py starts workers in both ways, and tests/faults/test_workers.py ends them",
     "engine/compare_ranks.py": "tests/laws/test_diff_shards.py holds every figure against numpy",
+    "numerics/unit_sums.py": "test_unit_norms.py holds its sums against numpy, for any pieces",
+    "engine/unit_meter.py": "tests/laws/test_units.py measures units of every format, layout and order",
+    "engine/units.py": "tests/laws/test_units.py holds units of every format, layout and order against numpy",
+    "engine/weights.py": "tests/laws/test_units.py pairs weights of every layout, and those that do not fit",
+    "commands/apply/units.py": "tests/laws/test_units.py holds every limit and policy against numpy",
+    "commands/apply/group_decision.py": "tests/laws hold what is done to every group against numpy",
+    "commands/stats/beside.py": "tests/laws/test_units.py and test_tries.py hold what is tried against what is done",
+    "commands/stats/ratios.py": "tests/laws/test_units.py holds every ratio against numpy",
     "engine/slice_squares.py": "tests/laws/test_slices_named.py holds every share and index against numpy",
     "engine/tensor_places.py": "tests/laws/test_slices_named.py reads tensors of every layout again by it",
     "engine/rewrite_slices.py": "tests/laws/test_slices.py holds every slice against a file of its own",

@@ -6,6 +6,7 @@ from typing import Unpack
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
@@ -14,6 +15,7 @@ from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.location_names import given as location
@@ -59,6 +61,9 @@ def apply(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    unit_axis: str = AUTO,
+    weights: Paths = (),
+    min_weight_norm: float = MIN_WEIGHT_NORM,
     jobs: int | None = None,
     scheduler: str | Client | None = None,
     progress: Progress | None = None,
@@ -82,9 +87,10 @@ def apply(
     target = None if output is None else location(output)
     naming = Naming.parse(layer_regex, group_depth)
     limit = threshold if isinstance(threshold, Chooser) else threshold_of(threshold)
+    own = weights_at(weights)
     plan = ApplyPlan(
         inputs=found.sources,
-        notes=found.notes,
+        notes=(*found.notes, *own.notes),
         repeated=repeated,
         outputs=outputs_for(
             found.sources,
@@ -118,6 +124,9 @@ def apply(
         folder=target if directory else None,
         allow_missing=allow_missing,
         jobs=jobs,
+        unit_axis=unit_axis,
+        weights=own.sources,
+        min_weight_norm=min_weight_norm,
     )
     return pipeline.apply(plan, begin(progress, found.sources, 2), scheduler)
 

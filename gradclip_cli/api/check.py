@@ -7,7 +7,8 @@ from typing import Unpack
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
-from gradclip_cli.checks import BASELINE, NAMES, parse_names
+from gradclip_cli.api.weights import weights_at
+from gradclip_cli.checks import BASELINE, NAMES, RATIO, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.errors import UsageError
@@ -46,8 +47,12 @@ def check(
     overflow_share: float = Limits.overflow_share,
     underflow_dtype: Iterable[str] = Limits.underflow_dtype,
     spread_ratio: float = Limits.spread_ratio,
+    ratio_factor: float = Limits.ratio_factor,
+    ratio_max: float = Limits.ratio_max,
+    ratio_min: float = Limits.ratio_min,
     unlike_baseline_spreads: float = Limits.unlike_baseline_spreads,
     baseline: Path | None = None,
+    weights: Paths = (),
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     group_depth: int | None = None,
@@ -76,7 +81,7 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
     the norms of blocks are held against, all steps of it. Either may be a log of norms, whose `column` is taken; it is checked by the
-    rules that need no gradients. Raises `GradclipError`.
+    rules that need no gradients. The rule ratio needs `weights`: one dump, or one for each step. Raises `GradclipError`.
     """
     asked = locals()
     ignored = parse_names(tuple(ignore))
@@ -96,12 +101,12 @@ def check(
     good = None
     if baseline is not None:
         good = Found(()) if good_logs else find_dumps(paths_of(baseline), replace(choices, steps=None))
-    naming = Naming.parse(layer_regex, group_depth)
+    own, naming = weights_at(weights), Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
-        notes=found.notes if good is None else (*found.notes, *good.notes),
+        notes=(*found.notes, *own.notes, *(good.notes if good is not None else ())),
         repeated=repeated,
-        rules=tuple(rule for rule in NAMES if rule not in ignored),
+        rules=tuple(rule for rule in NAMES if rule not in ignored and (rule != RATIO or own.sources)),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
@@ -120,6 +125,9 @@ def check(
             overflow_share=overflow_share,
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
+            ratio_factor=ratio_factor,
+            ratio_max=ratio_max,
+            ratio_min=ratio_min,
             unlike_baseline_spreads=unlike_baseline_spreads,
         ),
         selection=Selection(
@@ -139,6 +147,7 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
         baseline=() if good is None else good.sources,
+        weights=own.sources,
         baseline_name="" if baseline is None else location(baseline),
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -41,6 +42,8 @@ def show(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    weights: Paths = (),
+    lr: float | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
     **stores: Unpack[StoreKeywords],
@@ -48,7 +51,7 @@ def show(
     """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
 
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
-    directory are ranks or micro-batches of one dump. Raises `GradclipError`.
+    directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights. Raises `GradclipError`.
     """
     path = location(dump)
     wanted = parse_steps(steps)
@@ -71,5 +74,7 @@ def show(
         tied=tied,
         steps=wanted,
     )
-    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs, path, choices)
+    own = weights_at(weights)
+    notes = (*found.notes, *own.notes)
+    plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr)
     return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -10,6 +10,7 @@ from gradclip_cli.api.stats_plan import stats_plan
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
@@ -47,6 +48,10 @@ def stats(
     tied: str = "twice",
     unscale: float | str | None = None,
     column: str | None = None,
+    weights: Paths = (),
+    lr: float | None = None,
+    unit_axis: str = AUTO,
+    min_weight_norm: float = MIN_WEIGHT_NORM,
     jobs: int | None = None,
     cache: bool = False,
     scheduler: str | Client | None = None,
@@ -59,8 +64,9 @@ def stats(
     clip-by-global-norm; with "all" it shows those of all. `tries` holds values of `--try`, such as
     "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
-    `inputs` may be logs of norms, as trainers write them, whose `column` is taken. With `cache`, the figures of dumps that have
-    not changed since an earlier such call are taken from there, and the report's `cached` counts these dumps.
+    `inputs` may be logs of norms, as trainers write them, whose `column` is taken. `weights` are one dump or one for each step;
+    then rows have ratios of gradients to weights and, with the learning rate `lr`, update ratios. With `cache`, the figures of
+    dumps that have not changed since an earlier such call are taken from there, and the report's `cached` counts these dumps.
     Raises `GradclipError`.
     """
     asked, paths = locals(), paths_of(inputs)

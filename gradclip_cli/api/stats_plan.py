@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gradclip_cli.api.arguments import Client, strategy_of
+from gradclip_cli.api.arguments import Client, Paths, paths_of, strategy_of
 from gradclip_cli.api.stores import StoreKeywords
+from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
@@ -48,6 +49,10 @@ class StatsKeywords(StoreKeywords, total=False):
     unscale: float | str | None
     column: str | None
     jobs: int | None
+    weights: Paths
+    lr: float | None
+    unit_axis: str
+    min_weight_norm: float
     cache: bool
     scheduler: str | Client | None
 
@@ -65,6 +70,7 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
     strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
     found = Found(()) if logs else find_dumps(paths, choices)
     rule = parse_rule(rule) if isinstance(rule, str) else rule
+    own = weights_at(asked["weights"])
     chosen = strategy_of(strategy) if strategy and strategy != EVERY else None
     if strategy is None and isinstance(rule, AdaptiveRule) and rule.bound:
         chosen = rule.own
@@ -73,7 +79,7 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         given=tuple(logs or paths),
         choices=choices,
         every=strategy == EVERY,
-        notes=found.notes,
+        notes=(*found.notes, *own.notes),
         repeated=repeated,
         logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, unscale)) if logs else None,
         strategy=chosen,
@@ -98,4 +104,9 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         jobs=asked["jobs"],
         cache=asked["cache"],
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
+        weights=own.sources,
+        weights_at=tuple(paths_of(asked["weights"])),
+        lr=asked["lr"],
+        unit_axis=asked["unit_axis"],
+        min_weight_norm=asked["min_weight_norm"],
     )

@@ -20,6 +20,7 @@ NAMES = (
     "underflow",
     "dominated",
     "spread",
+    "ratio",
     "unlike-baseline",
 )
 """The checks, in the order in which their problems are shown: what breaks a run first."""
@@ -30,6 +31,9 @@ _OTHER_WORDS = {
     **dict.fromkeys(("zero", "zeros", "zeroes"), "dead"),
 }
 """What people call problems, and the checks that find them."""
+
+RATIO = "ratio"
+"""The check that needs weights."""
 
 BASELINE = "unlike-baseline"
 """The check that needs a run that went well."""

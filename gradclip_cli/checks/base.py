@@ -19,7 +19,6 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 _ALIKE = 1e-4
 """What 1 - cosine² of two gradients must be at least for them to differ in more than the rounding of bfloat16."""
 
-
 _RELEVANT = (0.01, 0.05)
 """From what share of a dump's square on a layer matters: from twice an equal share, within these bounds."""
 
@@ -138,6 +137,7 @@ class Figures:
     baseline: Baseline | None = None
     firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
     noun: str = "dump"  # what a row is called
+    weights: Matrix | None = None  # the L2 norms of weights, dumps × tensors; NaN where there is none
 
     @cached_property
     def nonfinite(self) -> Matrix:

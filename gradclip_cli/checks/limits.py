@@ -42,6 +42,11 @@ class Limits:
     overflow_share: float = _limit(0.0, "Underflow: more than this share of the non-zero values overflows.")
     underflow_dtype: tuple[str, ...] = _limit((STORED,), "Underflow: in this dtype (repeatable).")
     spread_ratio: float = _limit(1e6, "Spread: a largest layer norm above so many times the smallest.")
+    ratio_factor: float = _limit(
+        EXPLODING_FACTOR, "Ratio: gradients to weights above so many times the median of the 20 before it."
+    )
+    ratio_max: float = _limit(math.inf, "Ratio: ... or above this, whatever it was before.")
+    ratio_min: float = _limit(0.0, "Ratio: ... or below this.")
     unlike_baseline_spreads: float = _limit(
         4.0, "Unlike the baseline: a norm of a block outside the baseline's by more than so many of its spreads."
     )

@@ -30,6 +30,7 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
+from gradclip_cli.cli.units import unit_options, weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
@@ -117,6 +118,8 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     metavar="PATTERN=[STRATEGY][:THRESHOLD]",
     help="Give layers that match another strategy or threshold; the last match wins.",
 )
+@weights_option
+@unit_options
 @norm_options
 @click.option(
     "--nonfinite",
@@ -134,7 +137,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.option(
     "--output-format",
     type=click.Choice(formats.FORMATS),
-    help="Write this format rather than that of the output's suffix.",
+    help="Write this format, whatever the output's suffix.",
 )
 @click.option(
     "--output-dtype",
@@ -168,7 +171,14 @@ def _print_config(
 ) -> None:
     """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
+    from gradclip_cli.api.weights import (
+        weights_at,  # with all that opens files, which help and completion need not wait for
+    )
+
     strategy, threshold = keywords["strategy"], keywords["threshold"]
-    ApplyPlan((), (), strategy or own_strategy(threshold), threshold, keywords["layers"], norm, selection=selection)
+    weights, axis, least = (keywords[name] for name in ("weights", "unit_axis", "min_weight_norm"))
+    beside = {"weights": weights_at(weights).sources, "unit_axis": axis, "min_weight_norm": least}
+    chosen = strategy or own_strategy(threshold)
+    ApplyPlan((), (), chosen, threshold, keywords["layers"], norm, selection=selection, **beside)
     with standard_output() as stream:
         stream.write(as_toml(click.get_current_context()))

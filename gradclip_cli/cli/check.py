@@ -1,5 +1,6 @@
 """The command `gradclip check`."""
 
+from collections.abc import Mapping
 from dataclasses import Field, fields
 from itertools import chain
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import BASELINE, NAMES, parse_names
+from gradclip_cli.checks import BASELINE, NAMES, RATIO, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
@@ -33,6 +34,7 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
+from gradclip_cli.cli.units import weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport
 
@@ -80,6 +82,7 @@ def _option(limit: "Field[Any]") -> Any:
 @click.option(
     "--baseline", type=PATH, metavar="GOOD", help="Hold the norms of blocks against those of a run that went well."
 )
+@weights_option
 @grouped(LIMITS, *map(_option, fields(Limits)), rare=True)
 @allow_missing_option
 @keep_going_option
@@ -106,6 +109,8 @@ def command(
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
     if keywords["baseline"] is None:
         _refuse_without_baseline(failing, keywords["unlike_baseline_spreads"])
+    if not keywords["weights"]:
+        _refuse_without_weights(failing, keywords)
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
     if report.source is not None and failing and failing.isdisjoint(report.rules):
@@ -119,6 +124,15 @@ def command(
         show(report, view, shown=(NO_GRADIENT, NOT_JUDGED) if told else ())
     refuse_left_out(report.failed, watched.dumps)
     return int(any(not failing or finding.rule in failing for finding in report.findings))
+
+
+def _refuse_without_weights(failing: set[str], given: Mapping[str, Any]) -> None:
+    """Raise UsageError where options that are about ratios would do nothing."""
+    if RATIO in failing:
+        raise click.UsageError(f"--fail-on {RATIO} needs --weights")
+    for name in ("ratio_factor", "ratio_max", "ratio_min"):
+        if given[name] != getattr(Limits, name):
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --weights")
 
 
 def _refuse_without_baseline(failing: set[str], spreads: float) -> None:

@@ -22,6 +22,7 @@ from gradclip_cli.cli.options import (
     shards_option,
 )
 from gradclip_cli.cli.types import RULE, WHOLE, Parsed
+from gradclip_cli.cli.units import lr_option, unit_options, weights_option
 from gradclip_cli.commands.stats.plan import EVERY, Trial
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.thresholds.rules import SPELLINGS
@@ -74,7 +75,9 @@ def series_options(command: str) -> Callable[[Command], Command]:
     )
 
 
-measuring_options = combined(norm_options, unscale_option, log_pattern_options, column_option)
+measuring_options = combined(
+    weights_option, lr_option, unit_options, norm_options, unscale_option, log_pattern_options, column_option
+)
 
 
 def cache_option(of: str) -> Callable[[Command], Command]:

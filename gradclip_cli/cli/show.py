@@ -21,6 +21,7 @@ from gradclip_cli.cli.output import show
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.types import PATH, TENSORS
+from gradclip_cli.cli.units import lr_option, weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.inputs.patterns import is_literal
 from gradclip_cli.render.view import View
@@ -47,6 +48,8 @@ from gradclip_cli.reports.show import ShowReport
 @files_option
 @accumulate_option
 @copies_options
+@weights_option
+@lr_option
 @unscale_option
 @pattern_options
 @view_options(ShowReport)

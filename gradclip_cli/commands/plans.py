@@ -33,6 +33,7 @@ class CheckPlan:
     baseline_name: str = ""
     logs: Logs | None = None  # in place of dumps
     baseline_logs: Logs | None = None
+    weights: tuple[DumpSource, ...] = ()  # one dump, or one for each step
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ class DiffPlan:
         check_tolerance(self.rtol, self.atol)
         if self.a[0].location == self.b[0].location == STANDARD:
             raise UsageError("standard input can be read only once; give - once")
+
+
+def check_learning_rate(lr: float | None, weights: bool) -> None:
+    """Raise UsageError for a learning rate that is not above 0, or without weights."""
+    if lr is not None and not weights:
+        raise UsageError("--lr is for the update ratio, which needs --weights, too")
+    if lr is not None and not 0 < lr < math.inf:
+        raise UsageError(f"--lr must be a number above 0, not {lr:g}")
 
 
 def check_tolerance(rtol: float, atol: float) -> None:
@@ -84,3 +93,8 @@ class ShowPlan:
     jobs: int | None = None
     given: str = ""  # the path as the user gave it
     choices: Choices = DEFAULT  # how it became a dump
+    weights: tuple[DumpSource, ...] = ()
+    lr: float | None = None
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.lr, bool(self.weights))

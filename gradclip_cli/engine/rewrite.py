@@ -157,7 +157,8 @@ class RewriteTask(NamedTuple):
         spec, action = self.specs[piece.index], self.actions.get(piece.index)
         raw = fetch(read, piece, self.specs, self.work)
         size, read_bytes = piece.stop - piece.start, raw.size
-        raw, clipped = change_as(raw, spec.dtype, target.dtype, [size], [action], self.work)
+        own = action.at(piece.start) if action is not None else None
+        raw, clipped = change_as(raw, spec.dtype, target.dtype, [size], [own], self.work)
         if self.writer is not None:
             self.writer.write(target, piece.start, raw)
         self._report(read_bytes, raw.size)

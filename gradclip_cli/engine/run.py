@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from gradclip_cli.engine.executors.base import Executor, Several
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.known_ties import KnownTies
+from gradclip_cli.engine.unit_meter import UnitMeter
 from gradclip_cli.errors import located
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
@@ -26,14 +27,24 @@ _MOST_REMEMBERED = 20_000
 
 
 class Run:
-    """The context of one call: the user's selection, the executor, the progress callback, and the headers and ties so far."""
+    """The context of one call: the user's selection, the executor, the progress callback, and the headers and ties so far.
+
+    With `unit_axis`, the units of all tensors are measured.
+    """
 
     def __init__(
-        self, selection: Selection, workers: Executor, progress: Progress = silent, *, keep_headers: bool = False
+        self,
+        selection: Selection,
+        workers: Executor,
+        progress: Progress = silent,
+        *,
+        keep_headers: bool = False,
+        unit_axis: str | None = None,
     ) -> None:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
+        self.unit_axis = unit_axis
         self._outlines = Outlines()
         self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
         self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
@@ -47,7 +58,7 @@ class Run:
 
         def done(source: DumpSource) -> Found:
             if not hasattr(own, "run"):
-                own.run = Run(self.selection, self.workers, self.progress, keep_headers=keep)
+                own.run = Run(self.selection, self.workers, self.progress, keep_headers=keep, unit_axis=self.unit_axis)
             with located(source.location):
                 return do(own.run, source)
 
@@ -56,6 +67,12 @@ class Run:
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers, self._outlines)
+
+    def unit_meter(self, source: DumpSource) -> UnitMeter | None:
+        """Return what measures the units of a dump; None where no axis of them is given."""
+        if self.unit_axis is None:
+            return None
+        return UnitMeter(self.unit_axis, self.workers.work, in_pieces=source.layout.in_pieces)
 
     def places(self, names: Sequence[str]) -> Sequence[LayerParam]:
         """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""

@@ -47,7 +47,8 @@ def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iter
         first, *rest = some
         tensors = list[int]()
         yield partial(_first, first[0], sums, run, tensors)
-        if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
+        batched = small and bool(rest) and run.selection.along is None and run.unit_axis is None
+        if batched and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
             yield from survey_in_order([source for source, _ in rest], sums, run)

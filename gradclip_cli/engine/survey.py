@@ -30,6 +30,7 @@ from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 if TYPE_CHECKING:
+    from gradclip_cli.engine.unit_meter import MeasuredUnits
     from gradclip_cli.numerics.first_nonfinite import Nonfinite
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
@@ -60,6 +61,7 @@ class MeasuredDump:
     other_names: Mapping[str, str] = field(default_factory=dict)  # in the series, of tensors that have others here
     firsts: FirstNonfinite | None = None  # where its files are not finite
     stood_out: bool = False  # whether it was captured for what it, or a step beside it, is like
+    units: Mapping[int, "MeasuredUnits"] = field(default_factory=dict)  # by index, if a strategy compares those
 
     @property
     def place(self) -> StepPlace:
@@ -168,12 +170,21 @@ class MeasuredDump:
 
 
 def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
-    """Read a dump once and measure the selected gradients in all of its files."""
-    firsts = FirstNonfinite(run.workers.work)
+    """Read a dump once and measure the selected gradients in all of its files, and their units if the run has an axis for them."""
+    firsts, meter = FirstNonfinite(run.workers.work), run.unit_meter(source)
+    observers = [firsts.observer_for, observer_for, meter.observer_for if meter is not None else None]
     with run.open(source) as dump:
-        stats = [measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
+        stats = []
+        for file in dump.each():
+            if meter is not None:
+                meter.begin(names_of(file.outline.tensors))
+            stats.append(measure_file(dump, file, sums, run, observers))
         dump.check()
-    return surveyed(dump, stats, run, firsts)
+    measured = surveyed(dump, stats, run, firsts)
+    if meter is None:
+        return measured
+    notes = [*measured.file_notes, *meter.notes(source.files[0])]
+    return replace(measured, units=meter.by_index([file.start for file in dump.files]), file_notes=notes)
 
 
 def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: FirstNonfinite | None) -> MeasuredDump:

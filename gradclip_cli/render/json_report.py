@@ -13,7 +13,7 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, plain, write_lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report, has_rows, json_fields
-from gradclip_cli.reports.stats import NamedNorms, NormSeries
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.base import Summary
 
 _encode = json.JSONEncoder(allow_nan=False).encode

@@ -33,6 +33,11 @@ FRAMEWORKS: Mapping[str, Lines] = {
 """What to paste, by framework: PyTorch's own call, arguments of TrainingArguments (Hugging Face), of Lightning's Trainer and of
 a Keras optimizer, a transformation of optax, a key of DeepSpeed's JSON."""
 
+OTHERS: Mapping[str, Mapping[str, str]] = {
+    "optax": {"clip-by-block-rms": "optax.clip_by_block_rms({c})", "adaptive-clip": "optax.adaptive_grad_clip({c})"}
+}
+"""The lines of a framework for strategies that compare other norms than those of their kind of group, by name."""
+
 _CLIPS: Mapping[Group, str] = {
     Group.DUMP: "the global norm",
     Group.LAYER: "norms of layers",
@@ -48,6 +53,8 @@ def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: floa
     >>> pasted("keras", find("clip-by-norm"), 19.753776, 2.0)
     'clipnorm=19.75'
     """
+    if strategy.of_mean or strategy.group is Group.UNIT:
+        return _of_others(framework, strategy, threshold)
     own = FRAMEWORKS[framework]
     if strategy.group not in own:
         others = [name for name, lines in FRAMEWORKS.items() if strategy.group in lines]
@@ -58,3 +65,19 @@ def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: floa
         raise UsageError(f"{framework} clips L2 norms only, not L{norm_type:g} norms; --paste torch takes a norm_type")
     kind = 'float("inf")' if math.isinf(norm_type) else f"{norm_type:g}"
     return own[strategy.group].format(c=f"{threshold:.4g}", p="" if norm_type == 2 else f", norm_type={kind}")
+
+
+def _of_others(framework: str, strategy: Strategy, threshold: float) -> str:
+    lines = OTHERS.get(framework, {})
+    if strategy.name not in lines:
+        others = [name for name, own in OTHERS.items() if strategy.name in own]
+        where = f"--paste {' or '.join(others)} has it" if others else "no framework here has it"
+        raise UsageError(f"{framework} has no {strategy.name}; {where}")
+    return lines[strategy.name].format(c=f"{threshold:.4g}")
+
+
+def usual_line(strategy: Strategy, threshold: float, norm_type: float) -> str | None:
+    """Return what to paste in PyTorch, or in the framework that has such a strategy; None if there is none."""
+    if not strategy.of_mean and strategy.group is not Group.UNIT:
+        return pasted("torch", strategy, threshold, norm_type)
+    return next((_of_others(name, strategy, threshold) for name, own in OTHERS.items() if strategy.name in own), None)

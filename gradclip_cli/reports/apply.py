@@ -110,6 +110,7 @@ class ApplyParam(NamedTuple):
     """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is.
 
     `overflowed` counts the elements that were rounded to infinity, and `replaced` those that were not finite and are 0 now.
+    Where units have factors of their own, `factor` is None, and `min_factor` the lowest of them.
     """
 
     name: str
@@ -132,6 +133,9 @@ class ApplyParam(NamedTuple):
     threshold: float | None = None
     overflowed: int | None = None
     replaced: int | None = None
+    units: int | None = None
+    clipped_units: int | None = None
+    min_factor: float | None = None
 
 
 class ApplyDump(NamedTuple):

@@ -9,7 +9,10 @@ from gradclip_cli.reports.notebook import InNotebooks
 
 
 class ShowTotal(NamedTuple):
-    """All gradients that are shown; figures but `norm` are of the finite elements, `min_abs` is the smallest |g| above 0."""
+    """All gradients that are shown; figures but `norm` are of the finite elements, `min_abs` is the smallest |g| above 0.
+
+    With weights, `ratio` is the norm over that of the weights, and `update_ratio` that times the learning rate.
+    """
 
     tensors: int
     elements: int
@@ -21,6 +24,9 @@ class ShowTotal(NamedTuple):
     zeros: int
     nan: int
     inf: int
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class ShowBlock(NamedTuple):
@@ -38,6 +44,9 @@ class ShowBlock(NamedTuple):
     zeros: int
     nan: int
     inf: int
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class ShowKind(NamedTuple):
@@ -55,6 +64,9 @@ class ShowKind(NamedTuple):
     zeros: int
     nan: int
     inf: int
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class ShowParam(NamedTuple):
@@ -76,6 +88,9 @@ class ShowParam(NamedTuple):
     zeros: int | None = None
     nan: int | None = None
     inf: int | None = None
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class ShowPlace(NamedTuple):

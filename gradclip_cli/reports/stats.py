@@ -17,6 +17,7 @@ from gradclip_cli.reports.stats_findings import (
     StatsTrend,
     Vanishing,
 )
+from gradclip_cli.reports.stats_series import BlockStep, LayerStep, NormSeries
 from gradclip_cli.reports.stats_thresholds import (
     Advised,
     Candidate,
@@ -37,7 +38,8 @@ class StatsDump(NamedTuple):
     """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number.
 
     Of a step of a log, only the norm is known: `max_abs` is None, and `nonfinite` is 1 where the norm is not finite.
-    `stood_out` says that it was captured for what it is like, and counts for no threshold.
+    `stood_out` says that it was captured for what it is like, and counts for no threshold. With weights, `ratio` is the L2 norm
+    of the gradients over that of the weights, and `update_ratio` that times the learning rate.
     """
 
     input: str | list[str]
@@ -47,13 +49,19 @@ class StatsDump(NamedTuple):
     nonfinite: int
     name: TableOnly[str | None] = None
     stood_out: TableOnly[bool] = False
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsLayer(NamedTuple):
-    """The norms of one layer over the dumps."""
+    """The norms of one layer over the dumps; with weights, the medians of their norms and of both ratios."""
 
     layer: str
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsBlock(NamedTuple):
@@ -62,6 +70,9 @@ class StatsBlock(NamedTuple):
     block: str
     tensors: int
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsKind(NamedTuple):
@@ -70,6 +81,9 @@ class StatsKind(NamedTuple):
     kind: str
     tensors: int
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class StatsParam(NamedTuple):
@@ -81,6 +95,9 @@ class StatsParam(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: str
     summary: Inlined[Summary]
+    weight_norm: float | None = None
+    ratio: float | None = None
+    update_ratio: float | None = None
 
 
 class BlockShare(NamedTuple):
@@ -108,47 +125,6 @@ class StatsSize(NamedTuple):
     elements: int | None
     dtypes: list[str]
     others: TableOnly[dict[str, int]] = {}  # noqa: RUF012  # a tuple's default, which nobody changes
-
-
-class NamedNorms(NamedTuple):
-    """Norms by name and step: a row for each name, a column for each step, None where a dump has nothing of it."""
-
-    names: Sequence[str]
-    norms: Sequence[Sequence[float | None]]
-
-
-class NormSeries(NamedTuple):
-    """The norms of a series, step by step; `steps` are those of `dumps`, in their order.
-
-    `blocks` is None where each layer is a block of its own. A part that a view leaves out is None, too.
-    """
-
-    steps: Sequence[int | None]
-    blocks: NamedNorms | None
-    layers: NamedNorms | None
-
-    @property
-    def size(self) -> int:
-        """The number of norms."""
-        return len(self.steps) * sum(len(part.names) for part in (self.blocks, self.layers) if part)
-
-
-class LayerStep(NamedTuple):
-    """The norm of one layer in one dump, None where the dump has nothing of it."""
-
-    input: str | list[str]
-    step: int | None
-    layer: str
-    norm: float | None
-
-
-class BlockStep(NamedTuple):
-    """The norm of one block in one dump, None where the dump has nothing of it."""
-
-    input: str | list[str]
-    step: int | None
-    block: str
-    norm: float | None
 
 
 class _StatsReport(NamedTuple):
@@ -189,6 +165,7 @@ class _StatsReport(NamedTuple):
     source: Section[str] = None
     column: Section[str] = None
     cached: Section[int] = None
+    lr: Section[float] = None
     log: TableOnly[str] = ""
     module_kinds: TableOnly[Sequence[StatsKind]] = ()
 
@@ -196,13 +173,14 @@ class _StatsReport(NamedTuple):
 class StatsReport(InNotebooks, _StatsReport):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next.
-    `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are
-    None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
-    `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
-    since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
-    is a large part of everything. `source` is `log` where norms come from a log; then `column` is what they are called there, and
-    `log` the kind of log. `cached` counts the dumps whose figures come from an earlier reading, if that was asked for.
+    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try
+    next. `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the
+    replays are None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were
+    left out. `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order
+    comes first, since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor is a
+    large part of everything. `source` is `log` where norms come from a log, of the kind `log` and by the name `column`.
+    `cached` counts the dumps whose figures come from an earlier reading, if that was asked for; `lr` is the learning rate for
+    update ratios.
     """
 
     __slots__ = ()

@@ -12,6 +12,9 @@ STRATEGIES: tuple[Strategy, ...] = (
     builtin.ELEMENTWISE,
     builtin.CLIP_PER_LAYER,
     builtin.CLIP_PER_PARAM_TYPE,
+    builtin.BLOCK_RMS,
+    builtin.UNIT_NORM,
+    builtin.ADAPTIVE,
     builtin.GLOBAL,
 )
 

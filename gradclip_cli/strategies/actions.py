@@ -34,7 +34,10 @@ class Action(Protocol):
         """
 
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
-        """Change the elements of a piece in place; return how many were clipped one by one."""
+        """Change the elements of a piece in place; return how many were clipped, if the factor differs between elements."""
+
+    def at(self, start: int) -> "Action":
+        """Return the action on a piece that begins at element `start` of its tensor."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,10 @@ class Scale:
         scale(raw, dtype, self.factor, self.numerator, self.denominator, work)
         return 0
 
+    def at(self, start: int) -> "Action":
+        """Return itself: all elements are changed alike."""
+        return self
+
 
 class Clamp(NamedTuple):
     """Limits every element to [-limit, limit]; NaN stays, and infinities stay if `keep_infinite` is true."""
@@ -75,6 +82,10 @@ class Clamp(NamedTuple):
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
         """Replace elements beyond the limit by the limit, rounded to the dtype."""
         return clamp(raw, dtype, self.limit, self.keep_infinite, work)
+
+    def at(self, start: int) -> "Action":
+        """Return itself: all elements are changed alike."""
+        return self
 
 
 class ZeroNonfinite(NamedTuple):
@@ -96,6 +107,10 @@ class ZeroNonfinite(NamedTuple):
         zero_nonfinite(raw, dtype, work)
         return self.action.apply(raw, dtype, work)
 
+    def at(self, start: int) -> "Action":
+        """Return the same for the inner action on that piece."""
+        return ZeroNonfinite(self.action.at(start))
+
 
 class Skip(NamedTuple):
     """Writes 0 in place of every element: the step is left out."""
@@ -110,6 +125,10 @@ class Skip(NamedTuple):
         """Write zeros."""
         raw[...] = 0
         return 0
+
+    def at(self, start: int) -> "Action":
+        """Return itself: all elements are changed alike."""
+        return self
 
 
 SKIPPED = Skip()

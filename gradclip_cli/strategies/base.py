@@ -48,6 +48,7 @@ class Group(Enum):
     DUMP = "dump"
     LAYER = "layer"
     TENSOR = "tensor"
+    UNIT = "unit"
     ELEMENT = "element"
 
 
@@ -63,3 +64,5 @@ class Strategy(NamedTuple):
     keeps: Keeps
     takes_threshold: bool = False
     takes_norm: bool = False  # --norm-type and --epsilon
+    of_mean: bool = False  # the norm is divided by the root of the number of elements
+    takes_weights: bool = False  # thresholds are multiples of the norms of weights

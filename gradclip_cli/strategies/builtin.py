@@ -46,6 +46,7 @@ def _always(denominator: "Number", threshold: "Number") -> "Kept":
 
 
 _RULE = "g * c/n if n > c, else g"
+_OF_UNITS = "g_i * c/n_i if n_i > c, else g_i"
 
 NONE = Strategy("none", ("None",), Group.NONE, "unchanged", "DL4J", _unchanged, _always)
 RENORMALIZE_PER_LAYER = Strategy(
@@ -91,6 +92,38 @@ CLIP_PER_PARAM_TYPE = Strategy(
     _is_below,
     takes_threshold=True,
     takes_norm=True,
+)
+BLOCK_RMS = Strategy(
+    "clip-by-block-rms",
+    ("clip_by_block_rms",),
+    Group.TENSOR,
+    "g * c/rms(g) if rms(g) > c, else g",
+    "optax clip_by_block_rms",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+    of_mean=True,
+)
+UNIT_NORM = Strategy(
+    "clip-by-unit-norm",
+    ("clip_by_unit_norm",),
+    Group.UNIT,
+    _OF_UNITS,
+    "the unit-wise norm of Brock et al. 2021, without weights",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+)
+ADAPTIVE = Strategy(
+    "adaptive-clip",
+    ("agc", "adaptive_grad_clip"),
+    Group.UNIT,
+    f"{_OF_UNITS}, c = t * max(|w_i|, e)",
+    "Brock et al. 2021 (NFNets); optax adaptive_grad_clip; timm",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+    takes_weights=True,
 )
 GLOBAL = Strategy(
     "clip-by-global-norm",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.strategies.base import Norm, Strategy
+from gradclip_cli.strategies.base import Group, Norm, Strategy
 from gradclip_cli.strategies.builtin import CLIP_PER_PARAM_TYPE, GLOBAL
 from gradclip_cli.thresholds.base import FLAG, Named, Parameter
 from gradclip_cli.thresholds.histories import ZClip
@@ -37,6 +37,8 @@ class AdaptiveRule(Named):
     def check(self, strategy: Strategy, norm: Norm | None = None) -> None:
         """Raise UsageError if the rule does not go with a strategy, or has no use for an epsilon or a type of norm."""
         self.complete()
+        if strategy.group is Group.UNIT:
+            raise UsageError(f"{self.name} takes one norm of a step, and with {strategy.name} each unit has one")
         if not self.bound:
             return
         if strategy.group is not self.own.group:

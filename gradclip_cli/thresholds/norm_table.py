@@ -170,6 +170,17 @@ class Counts(NamedTuple):
     zeros: NDArray[np.int64]
 
 
+class OwnNorms(NamedTuple):
+    """What one strategy compares instead of the norms of its kind of group, and the L2 norms of the same groups."""
+
+    compared: NormTable
+    before: NormTable
+
+    def of_steps(self, rows: Mask) -> "OwnNorms":
+        """Return the norms of some steps alone."""
+        return OwnNorms(self.compared.of_steps(rows), self.before.of_steps(rows))
+
+
 class SeriesNorms(NamedTuple):
     """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor.
 
@@ -184,6 +195,7 @@ class SeriesNorms(NamedTuple):
     blocks: NormTable
     l2: L2Norms | None = None  # only if strategies are tried
     counts: Counts | None = None  # only of a single dump
+    own: Mapping[str, OwnNorms] = {}  # by strategy, of those that compare others; nobody changes it
 
     def without_outstanding(self) -> "SeriesNorms":
         """Return the norms of the steps that were not captured for what they are like: those are no sample of the run.
@@ -202,10 +214,13 @@ class SeriesNorms(NamedTuple):
             max_abs=self.max_abs.of_steps(rows),
             blocks=layers if self.blocks is self.layers else self.blocks.of_steps(rows),
             l2=None if self.l2 is None else self.l2.of_steps(rows),
+            own={name: one.of_steps(rows) for name, one in self.own.items()},
         )
 
     def compared(self, strategy: Strategy) -> NormTable:
         """Return the norms that a strategy compares or divides by: of the type that the user chose, L2 norms, or max |g|."""
+        if strategy.name in self.own:
+            return self.own[strategy.name].compared
         if strategy.group is Group.ELEMENT:
             return self.max_abs
         if not strategy.takes_norm and self.l2 is not None:

@@ -10,13 +10,14 @@ import pytest
 from support.command import Run, Save
 
 import gradclip_cli
-from gradclip_cli.strategies import STRATEGIES
+from gradclip_cli.strategies import STRATEGIES, Group
 
 Tree = dict[str, Any]
 
 SUMMARY = ["count", "nonfinite", "mean", "std", "median", "mad", "min", "max", "p90", "p95", "p99"]
 NORMS = ["norm_before", "norm_after"]
 PEAKS = ["max_abs_before", "max_abs_after"]
+BESIDE = ["weight_norm", "ratio", "update_ratio"]
 PLACE = ["name", "layer", "param", "shape", "dtype"]
 RULE = ["strategy", "threshold"]
 WORST = ["worst_norm_a", "worst_norm_b", "worst_ratio", "worst_cosine", "worst_rel_diff"]
@@ -46,6 +47,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "dumps.params": [
             *[*PLACE, "elements", *NORMS, *PEAKS, "factor", "clipped", "clipped_elements"],
             *["zeros", "nonfinite", "underflowed", *RULE, "overflowed", "replaced"],
+            *["units", "clipped_units", "min_factor"],
         ],
     },
     "stats": {
@@ -54,11 +56,11 @@ KEYS: dict[str, dict[str, list[str]]] = {
             *["suggestions", "candidates", "notes", "own", "advice", "nonfinite", "exploding", "first", "growing"],
             *["vanishing", "peak", "trend", "size", "series", "shares"],
         ],
-        "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
+        "dumps": ["input", "step", "norm", "max_abs", "nonfinite", *BESIDE],
         "total": SUMMARY,
-        "blocks": ["block", "tensors", *SUMMARY],
-        "layers": ["layer", *SUMMARY],
-        "params": [*PLACE, *SUMMARY],
+        "blocks": ["block", "tensors", *SUMMARY, *BESIDE],
+        "layers": ["layer", *SUMMARY, *BESIDE],
+        "params": [*PLACE, *SUMMARY, *BESIDE],
         "suggestions": [
             "strategy",
             "rule",
@@ -260,10 +262,11 @@ def test_stats_values(save: Save, run: Run) -> None:
 
 
 def test_one_suggestion_for_each_kind_of_group(network: Path, run: Run) -> None:
-    """`stats` suggests a threshold for every strategy that has one, over the norms that it compares; -s limits that to one."""
+    """`stats` suggests a threshold for every strategy that compares norms of groups; -s limits that to one."""
     tree = parse(run("stats", network, "-f", "json").out)
     thresholds = {row["strategy"]: row["threshold"] for row in tree["suggestions"]}
-    assert list(thresholds) == [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]
+    usual = [one for one in STRATEGIES if one.takes_threshold and not one.of_mean and one.group is not Group.UNIT]
+    assert list(thresholds) == [strategy.name for strategy in usual]
     assert thresholds["clip-by-global-norm"] == pytest.approx(math.hypot(13, 0.5), rel=1e-7)
     assert thresholds["clip-l2-per-layer"] == pytest.approx((13 + 0.5) / 2, rel=1e-7)
     assert thresholds["clip-l2-per-param-type"] == pytest.approx((5 + 12 + 0.5) / 3, rel=1e-7)

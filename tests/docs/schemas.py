@@ -32,6 +32,7 @@ CALLS = {
         "stats sample_data/char_lstm --rule autoclip:10 -s clip-by-global-norm --try ClipL2PerLayer:mad:5",
         "stats sample_data/char_lstm --rule autoclip:10 -s ClipL2PerLayer",
         f"stats {STEP.format(9)} --cache",
+        "stats sample_data/char_lstm --weights sample_data/char_lstm_weights --lr 0.05",
     ],
     "check": ["check sample_data/char_lstm"],
     "diff": [f"diff {STEP.format(8)} {STEP.format(9)}", "diff sample_data/char_lstm sample_data/char_lstm_hdf5"],

@@ -120,9 +120,9 @@ def reports(folder: Path, way: Way, size: str) -> Iterator[tuple[str, Report]]:
 def _applied(paths: list[Path], strategy: Any, p: float, told: dict[str, Any]) -> Report:
     threshold = 0.25 if strategy.takes_threshold else None
     norm_type = p if strategy.takes_norm else None
-    return gradclip_cli.apply(
-        paths, strategy=strategy.name, threshold=threshold, norm_type=norm_type, dry_run=True, **told
-    )
+    weights = paths[0] if strategy.takes_weights else ()
+    options = {"strategy": strategy.name, "threshold": threshold, "norm_type": norm_type, "weights": weights}
+    return gradclip_cli.apply(paths, dry_run=True, **options, **told)
 
 
 def digest(report: Report) -> str:

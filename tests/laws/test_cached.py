@@ -102,6 +102,17 @@ def test_options_and_what_is_not_finite(options: dict[str, Any], tmp_path: Path)
     hold([folder], 3 if "steps" in options else 4, **options)
 
 
+def test_weights_and_units(tmp_path: Path) -> None:
+    """Weights are read each time, and so are gradients where the norms of their units are asked for; figures are the same."""
+    folder, own = steps(tmp_path / "run", *scaled(1, 2)), tmp_path / "own.safetensors"
+    save_file(scaled(3)[0], own)
+    for tries, kept in (["clip_grad_norm_:1"], 2), (["agc:0.1"], 0):
+        expected = stats(folder, weights=own, tries=tries)
+        found = [stats(folder, weights=own, tries=tries, cache=True) for _ in range(2)]
+        assert [one.cached for one in found] == [0, kept]
+        assert texts(found[0]) == texts(found[1]) == texts(expected)
+
+
 def test_a_file_of_steps_of_slices_and_of_marks(tmp_path: Path) -> None:
     """Steps in a file, slices along axis 0, and scales of dimensions are kept as they are."""
     with h5py.File(tmp_path / "run.h5", "w") as file:

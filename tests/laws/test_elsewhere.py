@@ -141,6 +141,7 @@ STRATEGIES: tuple[dict[str, Any], ...] = (
     {"strategy": "clip-l2-per-param-type", "threshold": 0.2, "layers": {"b": (None, 1e6)}},
     {"strategy": "clip-by-value", "threshold": 0.002},
     {"strategy": "renormalize-l2-per-layer"},
+    {"strategy": "clip-by-unit-norm", "threshold": 0.02},
     {"strategy": "none"},
 )
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"output_dtype": "bfloat16"}, {"exclude": ["c.*", "d.small2"]})
@@ -222,10 +223,11 @@ def test_nonfinite(name: str, policy: str, tmp_path: Path, monkeypatch: pytest.M
     [
         lambda folder: gradclip_cli.check(folder, underflow_dtype=["float16", "stored"], jobs=1),
         lambda folder: gradclip_cli.stats(folder, jobs=1),
+        lambda folder: gradclip_cli.stats(folder, tries=["agc:0.1"], weights=next(folder.iterdir()), jobs=1),
         lambda folder: gradclip_cli.show(next(folder.iterdir()), jobs=1),
         lambda folder: gradclip_cli.diff(*sorted(folder.iterdir())[:2], jobs=1),
     ],
-    ids=["check", "stats", "show", "diff"],
+    ids=["check", "stats", "units", "show", "diff"],
 )
 def test_reports(name: str, command: Callable[[Path], Any], made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts out of range, slices that are zero or never change, and places that are not finite are the same in all reports."""

@@ -14,7 +14,7 @@ from support.oracle import is_gradient
 from gradclip_cli import stats
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.reports.stats_thresholds import Tried
-from gradclip_cli.strategies import STRATEGIES
+from gradclip_cli.strategies import STRATEGIES, find
 
 TRIES = tuple(f"{s.name}:0.4" if s.takes_threshold else s.name for s in STRATEGIES)
 
@@ -37,7 +37,9 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def one(path: Path, text: str, **options: Any) -> Tried:
-    """Try out one thing on one dump."""
+    """Try out one thing on one dump; a strategy that takes weights has the dump's own."""
+    if find(text.partition(":")[0]).takes_weights:
+        options["weights"] = path
     report = stats(path, tries=[text], void_dtype="bfloat16", **options)
     assert report.tries is not None
     return report.tries[0]

@@ -107,7 +107,8 @@ def test_a_large_threshold_changes_no_bit(strategy: str, array: NDArray[Any]) ->
     array = finite(array)
     with memory_folder() as at:
         save_npz(at / "a.npz", {"w": array})
-        gradclip_cli.apply(at / "a.npz", at / "b.npz", strategy=strategy, threshold=1e308)
+        own = at / "a.npz" if strategy == "adaptive-clip" else ()
+        gradclip_cli.apply(at / "a.npz", at / "b.npz", strategy=strategy, threshold=1e308, weights=own)
         assert bits(load_npz(at / "b.npz")["w"]) == bits(array)
 
 

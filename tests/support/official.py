@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 import gradclip_cli
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.reports.apply import ApplyDump
+from gradclip_cli.strategies import find
+from gradclip_cli.strategies.builtin import GLOBAL
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -74,7 +76,9 @@ def load(path: Path) -> dict[str, Array]:
 
 
 def clip(source: Path, target: Path, **options: Any) -> ApplyDump:
-    """Run gradclip on one dump; what has two bytes and no type is bfloat16."""
+    """Run gradclip on one dump; what has two bytes and no type is bfloat16. A strategy that takes weights has the dump's own."""
+    if find(options.get("strategy", GLOBAL.name)).takes_weights:
+        options.setdefault("weights", source)
     [dump] = gradclip_cli.apply(source, target, void_dtype="bfloat16", **options).dumps
     return dump
 

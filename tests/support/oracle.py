@@ -109,6 +109,50 @@ def _whole(name: str) -> str:
     return ""
 
 
+def _root_mean_square(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+    """optax's g / max(1, rms / c)."""
+    sizes = {name: max(1, array.size) for name, array in dump.items()}
+    found: dict[str, Wide] = {}
+    with np.errstate(all="ignore"):
+        for name, array in dump.items():
+            rms = norm_of([array]) / math.sqrt(sizes[name])
+            found[name] = _times(widened(array), float(1.0 if rms == 0 else np.minimum(1.0, c / np.float64(rms))))
+    return found
+
+
+def unit_norms(array: NDArray[Any], axis: str = "first") -> NDArray[Any]:
+    """Return the norm of each unit, shaped so that it can be multiplied with the tensor."""
+    wide = np.abs(widened(array))
+    if sum(length > 1 for length in array.shape) < 2:
+        return np.full((1,) * array.ndim, norm_of([array]))
+    own = 0 if axis == "first" else array.ndim - 1
+    others = tuple(k for k in range(array.ndim) if k != own)
+    peak = wide.max(axis=others, keepdims=True)
+    with np.errstate(all="ignore"):
+        scaled = np.sqrt(np.square(wide / peak).sum(axis=others, keepdims=True))
+    return np.asarray(np.where(peak > 0, peak * scaled, peak))
+
+
+def clipped_units(array: NDArray[Any], limits: Any, axis: str = "first") -> Wide:
+    """Return g_i · min(1, limit_i / n_i)."""
+    norms = unit_norms(array, axis)
+    with np.errstate(all="ignore"):
+        factors = np.broadcast_to(np.where(norms <= limits, 1.0, limits / norms), array.shape)
+        wide = widened(array)
+        if wide.dtype.kind != "c":
+            return np.asarray(wide * factors)
+        return np.asarray(wide.real * factors + 1j * (wide.imag * factors))
+
+
+def _by_unit(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+    return {name: clipped_units(array, c) for name, array in dump.items()}
+
+
+def _by_own_weights(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+    """The adaptive rule where gradients are their own weights."""
+    return {name: clipped_units(array, c * np.maximum(unit_norms(array), 1e-3)) for name, array in dump.items()}
+
+
 RULES: dict[str, Rule] = {
     "none": _unchanged,
     "renormalize-l2-per-layer": _renormalized_by(layer_of),
@@ -117,6 +161,9 @@ RULES: dict[str, Rule] = {
     "clip-l2-per-layer": _clipped_by(layer_of),
     "clip-l2-per-param-type": _clipped_by(str),
     "clip-by-global-norm": _clipped_by(_whole),
+    "clip-by-block-rms": _root_mean_square,
+    "clip-by-unit-norm": _by_unit,
+    "adaptive-clip": _by_own_weights,
 }
 
 

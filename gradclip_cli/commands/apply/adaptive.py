@@ -94,7 +94,7 @@ def _by_group(places: Sequence[tuple[int, int, NormGroup]], plan: ApplyPlan) -> 
     found: Histories = {}
     norms = rule_norms([shared for _, _, shared in places], plan)
     for (dump, group, shared), norm in zip(places, norms, strict=True):
-        found.setdefault(shared.key, []).append(_Place(dump, group, norm))
+        found.setdefault(shared.key, []).append(_Place(dump, group, norm.item()))
     return found
 
 

@@ -1,6 +1,7 @@
 """The rule `auto` in `apply`: choose for each strategy the threshold that `stats` advises for the same dumps."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -48,10 +49,16 @@ def _table(strategy: Strategy, plan: ApplyPlan, partitions: Sequence[list[NormGr
     limited = [[one for one in groups if one.strategy == strategy and one.threshold == AUTO] for groups in partitions]
     norms = iter(rule_norms([group for groups in limited for group in groups], plan))
     own = [{group.key: next(norms) for group in groups} for groups in limited]
-    keys = list(dict.fromkeys(key for found in own for key in found))
-    matrix = np.array([[found.get(key, 0.0) for key in keys] for found in own]).reshape(len(own), len(keys))
-    absent = np.array([[key not in found for key in keys] for found in own], np.bool_).reshape(len(own), len(keys))
-    return NormTable([_name(key) for key in keys], matrix, absent if absent.any() else None)
+    sizes = {key: norms.size for found in own for key, norms in found.items()}
+    starts = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    matrix = np.zeros((len(own), sum(sizes.values())))
+    absent = np.ones(matrix.shape, np.bool_)
+    for row, missing, found in zip(matrix, absent, own, strict=True):
+        for key, values in found.items():
+            at = slice(starts[key], starts[key] + sizes[key])
+            row[at], missing[at] = values, False
+    names = [_name(key) for key, size in sizes.items() for _ in range(size)]
+    return NormTable(names, matrix, absent if absent.any() else None)
 
 
 def _name(key: tuple[object, ...]) -> GroupName:

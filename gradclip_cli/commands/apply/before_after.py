@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.commands.apply.decisions import Decision
+from gradclip_cli.commands.apply.group_decision import Decision
 from gradclip_cli.commands.apply.groups import group_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.lazy_rows import each

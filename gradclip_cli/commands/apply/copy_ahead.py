@@ -9,7 +9,7 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from math import inf
+from math import inf, sqrt
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.random_access import write_at
@@ -71,13 +72,15 @@ class ChangeRule(NamedTuple):
     plan: ApplyPlan
     layers: Sequence[str]  # of the tensors, if that matters
     scale: float
+    sizes: Sequence[int] = ()  # of the tensors, in elements, if that matters
 
     @classmethod
     def of(cls, plan: ApplyPlan, tensors: Sequence[TensorSpec], scale: float = 1.0) -> "ChangeRule":
         """Take what matters of a plan."""
         names = [spec.name for spec in tensors] if plan.overrides else []
         layers = [place.layer for place in plan.selection.naming.places(names)]
-        return cls(replace(plan, inputs=(), outputs=(), notes=()), layers, scale)
+        sizes = sizes_of(tensors) if any(strategy.of_mean for strategy in plan.used) else ()
+        return cls(replace(plan, inputs=(), outputs=(), notes=()), layers, scale, sizes)
 
     def share(self, index: int, piece: PieceStats) -> Share | None:
         """Return what a piece of a tensor fills: of the threshold of the dump, or for smaller groups of this tensor.
@@ -89,6 +92,8 @@ class ChangeRule(NamedTuple):
             return Share((0.0, None), inf)
         if not isinstance(threshold, int | float):
             return None
+        if strategy.of_mean:
+            threshold *= sqrt(max(1, self.sizes[index]))
         norm, p = self._norm(strategy, piece)
         key = threshold, None if strategy.group is Group.DUMP else index
         if norm > threshold or strategy.group is Group.ELEMENT:
@@ -207,13 +212,17 @@ def _most_files() -> int:
 
 
 def _is_settled(plan: ApplyPlan) -> bool:
-    """Return whether all thresholds are numbers, and strategies leave what is below them unchanged."""
+    """Return whether all thresholds are numbers, and strategies leave what is below them unchanged.
+
+    Pieces do not tell the norms of units.
+    """
     rules: list[tuple[Strategy | None, Threshold | None]] = [
         (plan.strategy, plan.threshold),
         *((override.strategy, override.threshold) for override in plan.overrides),
     ]
     return all(
         (strategy is None or strategy.takes_threshold or strategy.group is Group.NONE)
+        and (strategy is None or strategy.group is not Group.UNIT)
         and isinstance(threshold, int | float | None)
         for strategy, threshold in rules
     )

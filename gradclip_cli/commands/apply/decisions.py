@@ -1,36 +1,38 @@
 """Decide what to do to the dumps of a plan, once all of them are measured."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.auto import choose_auto
+from gradclip_cli.commands.apply.group_decision import Decision, decide_group
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms, whole_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.errors import InputError, NonFiniteError, UsageError
+from gradclip_cli.engine.weights import Weights
+from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.inputs.captured import outstanding_note
 from gradclip_cli.inputs.patterns import unmatched
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.norms import stored_limit
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
-from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.action_table import ActionTable
-from gradclip_cli.strategies.actions import SKIPPED, UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
+from gradclip_cli.strategies.actions import UNCHANGED, Action
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AUTO, AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
+
+if TYPE_CHECKING:
+    from gradclip_cli.strategies import Strategy
 
 Chosen = dict[tuple[str, Chooser], float]
 """The threshold that each rule has chosen, by strategy name and rule; groups hold those of adaptive rules themselves."""
@@ -40,24 +42,6 @@ Column = NDArray[Any]
 
 _MOST = 8
 """The most tensors with NaN or infinities that an error names."""
-
-
-class Decision(NamedTuple):
-    """What is done to one group, and by which strategy and threshold."""
-
-    strategy: Strategy
-    threshold: float | None
-    action: Action
-
-    @property
-    def skips(self) -> bool:
-        """Whether the group is left out of this step."""
-        return self.action is SKIPPED
-
-    @property
-    def scales(self) -> bool:
-        """Whether all elements are multiplied by a factor that is not 1, and not left out."""
-        return self.action.factor not in (1, None) and not self.skips
 
 
 class DumpDecisions(NamedTuple):
@@ -71,12 +55,17 @@ class DumpDecisions(NamedTuple):
         """The action for each tensor that changes, by its index; copies of tensors change like those."""
         codes, stats = np.full(len(self.dump.tensors), -1, np.int32), self.dump.stats
         figures = stats.stored_max_abs, stats.nan, stats.infinite
+        every = [decision.action for _, decision in self.decisions]
         for k, (group, decision) in enumerate(self.decisions):
-            if decision.action is not UNCHANGED:
+            if group.units is not None:
+                for index, action in decision.of_units(group.units.units).items():
+                    codes[_changed(action, [index], stats, figures)] = len(every)
+                    every.append(action)
+            elif decision.action is not UNCHANGED:
                 codes[_changed(decision.action, group.members, stats, figures)] = k
         for copy, original in self.dump.copies.items():
             codes[copy] = codes[original]
-        return ActionTable([decision.action for _, decision in self.decisions], codes)
+        return ActionTable(every, codes)
 
 
 def _changed(action: Action, members: Sequence[int], stats: StatsTable, figures: Sequence[Column]) -> Sequence[int]:
@@ -115,7 +104,7 @@ class Decisions(NamedTuple):
         return str(plan.threshold) if isinstance(plan.threshold, Rule | AdaptiveRule) else None
 
 
-def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
+def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump], weights: Weights | None = None) -> Decisions:
     """Decide for all dumps, in the order of their steps; raise a GradclipError where the plan does not fit them."""
     check_taken(dumps, plan.selection)
     dumps, differences = as_series(plan, dumps)
@@ -123,7 +112,8 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
-    groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths, whole_norms(plan, dumps))
+    partitions = [norm_groups(dump, plan, weights) for dump in dumps]
+    groups, notes = resolve_adaptive(plan, partitions, paths, whole_norms(plan, dumps))
     usual = _without_outstanding(dumps)
     samples, own_paths = [groups[k] for k in usual], [paths[k] for k in usual]
     chosen, more = choose_thresholds(plan, samples, own_paths)
@@ -198,7 +188,7 @@ def choose_thresholds(
             first.setdefault(key, path)
             samples.setdefault(key, []).append(group)
     chosen: Chosen = {
-        (s.name, rule): choose(rule, NormSamples(rule_norms(limited, plan)), s.name, first.get((s, rule)))
+        (s.name, rule): choose(rule, NormSamples(_flat(rule_norms(limited, plan))), s.name, first.get((s, rule)))
         for (s, rule), limited in samples.items()
     }
     notes = [
@@ -209,6 +199,10 @@ def choose_thresholds(
     return chosen, notes
 
 
+def _flat(norms: Sequence[Column]) -> Column:
+    return np.concatenate(norms) if norms else np.empty(0)
+
+
 def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) -> list[tuple[NormGroup, Decision]]:
     """Decide for each group what to do, from its norm and its threshold."""
     found = []
@@ -216,29 +210,8 @@ def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) 
         threshold = group.threshold
         if isinstance(threshold, Chooser):
             threshold = chosen[group.strategy.name, threshold]
-        found.append((group, Decision(group.strategy, threshold, _action(plan, group, threshold))))
+        found.append((group, decide_group(plan, group, threshold)))
     return found
-
-
-def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Action:
-    norm = group.norm
-    if math.isinf(norm):
-        raise InputError(
-            f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
-        )
-    if group.action is not None and group.finite:
-        return group.action
-    limit = math.inf if threshold is None else threshold
-    if group.strategy.group is Group.ELEMENT:
-        limit = stored_limit(limit, group.scale)
-    epsilon = plan.norm.epsilon if plan.norm and group.strategy.takes_norm else 0.0
-    if group.finite:
-        return action_for(group.strategy, norm, limit, epsilon)
-    if plan.nonfinite == "zero":
-        return ZeroNonfinite(action_for(group.strategy, norm, limit, epsilon))
-    if plan.nonfinite == "skip":
-        return Clamp(limit, keep_infinite=True) if group.strategy.group is Group.ELEMENT else UNCHANGED
-    return action_for(group.strategy, group.as_read, limit, epsilon)
 
 
 def _counts(stats: TensorStats) -> str:

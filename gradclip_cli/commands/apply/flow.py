@@ -8,6 +8,7 @@ from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_in_order
+from gradclip_cli.engine.weights import measure_weights
 from gradclip_cli.inputs.ordering import expect_all, in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
@@ -27,7 +28,8 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         each = measure_in_order(in_step_order(plan.inputs), types, run, observer_for)
         dumps = by_step([dump for measure in each for dump in measure()])
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
-        decided = decide(plan, dumps)
+        weights = measure_weights(plan.weights, run) if plan.weights else None
+        decided = decide(plan, dumps, weights)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written, outputs)
         outputs.commit()

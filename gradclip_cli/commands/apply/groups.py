@@ -1,6 +1,5 @@
 """Group the tensors that share a norm, and compute that norm."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.commands.apply.units import Beside, GroupUnits, group_units
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.weights import Weights
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import Action
@@ -32,16 +33,28 @@ class NormGroup(NamedTuple):
     key: tuple[object, ...]  # the same in every dump
     scale: float = 1.0  # the loss scale of the stored elements, by which norms are divided
     action: Action | None = None  # where an adaptive rule has one of its own
+    units: GroupUnits | None = None  # of one tensor, if each of them has a norm of its own
 
 
-def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> list[float]:
-    """Return the norms that a rule takes, one a group: as read, so that those that are not finite count as little as in `stats`.
+def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> Sequence[NDArray[np.float64]]:
+    """Return the norms that a rule takes, one or more a group: as read, so that what is not finite counts as little as in `stats`.
 
     Where none is finite and the plan replaces such elements by zero, they are the norms of what is left.
     """
-    found = [group.as_read for group in groups]
-    if plan.nonfinite == "zero" and not any(map(math.isfinite, found)):
-        return [group.norm for group in groups]
+    if any(group.units is not None for group in groups):
+        return _unit_norms(groups, plan)
+    found = np.array([group.as_read for group in groups])
+    if plan.nonfinite == "zero" and not np.isfinite(found).any():
+        found = np.array([group.norm for group in groups])
+    return np.split(found, len(found)) if len(found) else []
+
+
+def _unit_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> Sequence[NDArray[np.float64]]:
+    """Return the same for groups of units: those of a strategy are all of the same kind."""
+    every = [group.units for group in groups if group.units is not None]
+    found = [one.compared(finite=False) for one in every]
+    if plan.nonfinite == "zero" and not any(np.isfinite(norms).any() for norms in found):
+        return [one.compared(finite=True) for one in every]
     return found
 
 
@@ -53,18 +66,29 @@ def whole_norms(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> list[float]:
     return [total.as_read(total.norm(0, plan.norm_types[0])) for total in totals]
 
 
-def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
+def norm_groups(dump: MeasuredDump, plan: ApplyPlan, weights: Weights | None = None) -> list[NormGroup]:
     """Return the groups of a dump; each floating-point tensor that is selected is in one."""
     members, kinds = _members(dump, plan)
     types = plan.norm_types
     stats = dump.stats.merge_groups(list(members.values()), types)
     strategies = [strategy for strategy, _ in kinds.values()]
     single = [strategy.group is Group.ELEMENT for strategy in strategies]
-    norms = np.where(single, stats.max_abs, group_norms(stats, strategies, types))
+    norms = np.where(single, stats.max_abs, compared_norms(stats, strategies, types))
     figures = zip(norms.tolist(), stats.as_read(norms).tolist(), (stats.nonfinite == 0).tolist(), strict=True)
+    found = [
+        NormGroup(*kinds[key], indices, *own, key, stats.scale)
+        for (key, indices), own in zip(members.items(), figures, strict=True)
+    ]
+    if not plan.has_units:
+        return found
+    beside = None
+    if weights is not None:
+        beside = Beside.pair(dump, weights.of_step(dump.step, dump.source.location))
     return [
-        NormGroup(*kinds[key], indices, *found, key, stats.scale)
-        for (key, indices), found in zip(members.items(), figures, strict=True)
+        one._replace(units=group_units(one.strategy, dump, one.members, plan, beside))
+        if one.strategy.group is Group.UNIT
+        else one
+        for one in found
     ]
 
 
@@ -95,6 +119,15 @@ def group_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTy
     if len(types) == 1:
         return found
     return np.where([strategy.takes_norm for strategy in strategies], found, stats.norms(1, types[1]))
+
+
+def compared_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
+    """Return the norm of each row as its strategy compares it: some divide it by the root of the number of elements."""
+    found = group_norms(stats, strategies, types)
+    if not any(strategy.of_mean for strategy in strategies):
+        return found
+    means = found / np.sqrt(np.maximum(stats.elements, 1))
+    return np.where([strategy.of_mean for strategy in strategies], means, found)
 
 
 def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> Key:

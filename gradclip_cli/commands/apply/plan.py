@@ -9,9 +9,10 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM, check_units, check_weights
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.strategies import Strategy, find
+from gradclip_cli.strategies import Group, Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
@@ -94,13 +95,20 @@ class ApplyPlan:
     folder: str | None = None  # the directory of several outputs, made if it is missing
     allow_missing: bool = False
     jobs: int | None = None
+    unit_axis: str = AUTO
+    weights: tuple[DumpSource, ...] = ()  # one dump, or one for each step
+    min_weight_norm: float = MIN_WEIGHT_NORM
 
     def __post_init__(self) -> None:
+        check_units(self.used, self.selection.along, self.unit_axis)
         if self.nonfinite not in NONFINITE:
             raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
         if self.output_dtype not in (None, *OUTPUT_DTYPES):
             raise UsageError(f"output_dtype must be one of {', '.join(OUTPUT_DTYPES)}, not {self.output_dtype!r}")
-        used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
+        used = self.used
+        check_weights(used, bool(self.weights), self.min_weight_norm)
+        if self.has_units and self.has_adaptive:
+            raise UsageError("rules with a threshold for each step take one norm of a step, and here each unit has one")
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
         if self.norm is not None and not any(strategy.takes_norm for strategy in used):
@@ -108,6 +116,16 @@ class ApplyPlan:
         bare = [*([None] if self.strategy.takes_threshold else []), *self.overrides]
         for override in bare:
             self._check_threshold(override)
+
+    @property
+    def used(self) -> list[Strategy]:
+        """The strategies of the plan and its overrides."""
+        return [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
+
+    @property
+    def has_units(self) -> bool:
+        """Whether any strategy compares the norms of units."""
+        return any(strategy.group is Group.UNIT for strategy in self.used)
 
     @property
     def targets(self) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.decisions import Decisions, DumpDecisions
 from gradclip_cli.commands.apply.nonfinite import treatment
@@ -130,10 +131,15 @@ class ApplySummary:
     @cached_property
     def finite_factors(self) -> list[float]:
         """The factors of all groups that are finite numbers."""
-        factors = [
-            decision.action.factor for group, decision in self._decisions if group.strategy.group is not Group.NONE
-        ]
-        return [factor for factor in factors if factor is not None and math.isfinite(factor)]
+        return [factor for factor in self._factors.tolist() if math.isfinite(factor)]
+
+    @cached_property
+    def _factors(self) -> NDArray[np.float64]:
+        """The factors of all groups that have one: one a group, or one for each of its units."""
+        decided = [decision for group, decision in self._decisions if group.strategy.group is not Group.NONE]
+        whole = [one.action.factor for one in decided if one.ratios is None]
+        units = [one.ratios.factors for one in decided if one.ratios is not None]
+        return np.concatenate([np.array([factor for factor in whole if factor is not None]), *units])
 
     def notes(self) -> list[Note]:
         """Note what no threshold asked for: layers of norm 0, treated NaN, and elements rounded to zero or to infinity."""
@@ -165,16 +171,13 @@ class ApplySummary:
     def _total(self) -> ApplyTotal:
         rows, types = self._rows, self._rows.types
         before, after = (stats.total(types) for stats in (self._dump.stats, rows.after))
-        decided = [
-            (decision.action.factor, group)
-            for group, decision in self._decisions
-            if group.strategy.group is not Group.NONE
-        ]
-        whole = [(factor, group) for factor, group in decided if factor is not None]
+        decided = [pair for pair in self._decisions if pair[0].strategy.group is not Group.NONE]
+        lowest = [(decision.lowest, group) for group, decision in decided]
+        whole = [(factor, group) for factor, group in lowest if factor is not None]
         elementwise = bool(decided) and not whole
         skipped = sum([decision.skips for _, decision in self._decisions])
-        finite = self.finite_factors
-        least = min(whole, key=lambda pair: pair[0], default=None)
+        finite, factors = self.finite_factors, self._factors
+        least = min(whole, key=lambda pair: (pair[0], str(pair[1].key[1])), default=None)
         return ApplyTotal(
             tensors=len(self._dump.named),
             elements=before.elements,
@@ -182,8 +185,8 @@ class ApplySummary:
             norm_after=after.as_read(after.norm(0, types[0])),
             max_abs_before=before.as_read(before.max_abs),
             max_abs_after=after.as_read(after.max_abs),
-            groups=None if elementwise else len(whole),
-            clipped_groups=None if elementwise else sum([factor != 1 for factor, _ in whole]) - skipped,
+            groups=None if elementwise else factors.size,
+            clipped_groups=None if elementwise else int(np.count_nonzero(factors != 1)) - skipped,
             clipped_elements=rows.clipped_elements,
             mean_factor=math.fsum(finite) / len(finite) if finite else None,
             underflowed=int(rows.params.underflowed.sum()),

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import numpy as np
 
 from gradclip_cli.commands.apply.before_after import BeforeAfter
-from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
+from gradclip_cli.commands.apply.decisions import DumpDecisions
+from gradclip_cli.commands.apply.group_decision import Decision
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.naming import kind_of
@@ -18,6 +19,14 @@ from gradclip_cli.reports.apply import ApplyBlock, ApplyKind, ApplyLayer, ApplyP
 from gradclip_cli.spec_table import picked, sizes_of
 
 Value = TypeVar("Value")
+
+
+class UnitFigures(TypedDict, total=False):
+    """The fields of a row that only tensors in units have."""
+
+    units: int
+    clipped_units: int
+    min_factor: float
 
 
 class DumpRows:
@@ -129,6 +138,7 @@ class DumpRows:
             threshold=decision.threshold,
             overflowed=found.overflowed.item(k),
             replaced=found.nonfinite.item(k) if self.plan.nonfinite == "zero" else 0,
+            **_of_units(decision),
         )
 
     def _uncounted_param(self, k: int) -> ApplyParam:
@@ -221,6 +231,15 @@ class DumpRows:
         for index in indices:
             params.setdefault(self.dump.tensors[index].name, []).append(index)
         return list(params.values())
+
+
+def _of_units(decision: Decision) -> UnitFigures:
+    """Return the fields of a tensor whose units have factors of their own."""
+    if decision.ratios is None:
+        return {}
+    clipped = decision.ratios.clipped
+    lowest = float(decision.ratios.factors.min())
+    return {"units": clipped.size, "clipped_units": int(np.count_nonzero(clipped)), "min_factor": lowest}
 
 
 def _of_tensors(decided: DumpDecisions) -> Coded[Decision]:

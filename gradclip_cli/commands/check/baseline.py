@@ -27,7 +27,7 @@ def read_baseline(plan: CheckPlan, run: Run) -> tuple[Baseline, Sequence[Note], 
     else:
         selection = replace(run.selection, steps=None)
         own = Run(selection, run.workers, run.progress)  # what is tied in one run says nothing of the other
-        collected = collect(replace(plan, inputs=plan.baseline, rules=(), selection=selection), own)
+        collected = collect(replace(plan, inputs=plan.baseline, rules=(), weights=(), selection=selection), own)
         figures = series_figures(collected, (), plan.selection.naming)
         notes, failed = collected.notes, collected.failed
     columns = {(tensor.layer, tensor.param): column for column, tensor in enumerate(figures.tensors)}

@@ -24,6 +24,7 @@ from gradclip_cli.engine.series import settled as settle
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.engine.tensor_places import TensorPlaces
+from gradclip_cli.engine.weights import Weights, measure_weights
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming
@@ -53,6 +54,7 @@ class DumpFigures(NamedTuple):
     place: StepPlace
     nonfinite: Sequence[Nonfinite]
     stored: TensorPlaces
+    weights: NDArray[np.float64] | None = None  # the norm of the weights of each tensor
 
 
 class Collected(NamedTuple):
@@ -73,8 +75,8 @@ class Collector:
     begun and measured at once; they are taken in the order of their steps.
     """
 
-    def __init__(self, plan: CheckPlan, run: Run) -> None:
-        self._plan, self._run = plan, run
+    def __init__(self, plan: CheckPlan, run: Run, weights: Weights | None = None) -> None:
+        self._plan, self._run, self._weights = plan, run, weights
         self._dumps, self._notes = list[DumpFigures](), list[Note]()
         self._before: MeasuredDump | None = None
         self._tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
@@ -107,7 +109,9 @@ class Collector:
         self._steady.take(taken)
         for dump, names in zip(taken, same, strict=True):
             self._notes += dump.notes
-            self._dumps.append(_reduce(dump, counts, names, self._bad))
+            found = _reduce(dump, counts, names, self._bad)
+            beside = None if self._weights is None else np.array([one.norm for one in self._weights.beside(dump)])
+            self._dumps.append(found._replace(weights=beside))
 
     def collected(self, failed: list[GradclipError]) -> Collected:
         """Return what was taken; raise the first of the errors of dumps that were left out if nothing was."""
@@ -124,7 +128,9 @@ class Collector:
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
     """Read the dumps of a series in the order of their steps, and reduce them to figures."""
-    collector, failed, ordered = Collector(plan, run), list[GradclipError](), in_step_order(plan.inputs)
+    weights = measure_weights(plan.weights, run) if plan.weights else None
+    collector, failed = Collector(plan, run, weights), list[GradclipError]()
+    ordered = in_step_order(plan.inputs)
 
     def survey(own: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
         counts, observer_for = collector.begin(source)
@@ -206,7 +212,18 @@ def series_figures(collected: Collected, targets: Sequence[str], naming: Naming)
     column = _columns(tensors) if bad else {}
     firsts = {(row, column[one.name]): one for row, one in bad}
     found = Figures(names, tensors, targets, *cube[:_OWN], *outside)
-    return replace(found, firsts=firsts, steps=[one.step for one in dumps])
+    return replace(found, firsts=firsts, steps=[one.step for one in dumps], weights=_weights(dumps, tensors))
+
+
+def _weights(dumps: Sequence[DumpFigures], tensors: Sequence[Tensor]) -> Matrix | None:
+    """Stack the norms of weights (dumps × tensors); NaN where a dump lacks a tensor."""
+    if all(one.weights is None for one in dumps):
+        return None
+    column, found = _columns(tensors), np.full((len(dumps), len(tensors)), np.nan)
+    for row, one in zip(found, dumps, strict=True):
+        if one.weights is not None:
+            row[[column[name] for name in column_of(one.tensors, "name")]] = one.weights
+    return found
 
 
 def _cube(dumps: Sequence[DumpFigures], tensors: Sequence[Tensor], figures: int) -> NDArray[np.float64]:

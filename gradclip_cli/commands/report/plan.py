@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from gradclip_cli.checks import NAMES
+from gradclip_cli.checks import NAMES, RATIO
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.commands.stats.plan import StatsPlan
@@ -94,7 +94,7 @@ class ReportPlan:
         own = self.stats
         return CheckPlan(
             inputs=own.inputs,
-            rules=NAMES,
+            rules=tuple(rule for rule in NAMES if rule != RATIO or own.weights),
             limits=Limits(),
             selection=own.selection,
             notes=own.notes,
@@ -103,4 +103,5 @@ class ReportPlan:
             keep_going=own.keep_going,
             jobs=own.jobs,
             logs=own.logs,
+            weights=own.weights,
         )

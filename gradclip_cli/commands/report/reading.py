@@ -16,6 +16,7 @@ from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import Measure, settled, survey_series
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.weights import measure_weights
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.ordering import expect_all, in_step_order
@@ -34,7 +35,8 @@ class Reading:
         self._own = sums_for(plan.stats)
         self._sums = tuple(dict.fromkeys((*self._own, *TYPES)))
         self._check = plan.check
-        self._checked = Collector(self._check, run)
+        self._weights = measure_weights(plan.stats.weights, run) if plan.stats.weights else None
+        self._checked = Collector(self._check, run, self._weights)
         self._number = 0  # of dumps so far, those that cannot be read, too
         self._failed: list[GradclipError] = []
         self._taken: Sequence[str] = ()  # the files of the source before
@@ -43,7 +45,8 @@ class Reading:
     def report(self) -> tuple[StatsReport, CheckReport, ValueReport | None]:
         """Read the dumps, and return what was found in them."""
         plan, values = self._plan, self._values
-        norms = stats_of(self._surveys(), plan, self._run, values.take if values is not None else None)
+        taken = values.take if values is not None else None
+        norms = stats_of(self._surveys(), plan, self._run, taken, self._weights)
         found = check_of(self._check, self._checked.collected(self._failed), self._run)
         return norms, found, values.report(norms, plan.repeated) if values is not None else None
 

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from glob import escape
 
+import numpy as np
+
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.commands.show.choice import choose
-from gradclip_cli.commands.show.rows import SUMS, joined, no_gradients, rows_of
+from gradclip_cli.commands.show.rows import SUMS, Beside, joined, no_gradients, rows_of
 from gradclip_cli.commands.show.values import values_of
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.smallest import Smallest
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_counts import TensorCounts
+from gradclip_cli.engine.weights import measure_weights
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.as_options import as_options
 from gradclip_cli.inputs.naming import block_noun
@@ -45,7 +48,8 @@ def _listed(plan: ShowPlan, run: Run) -> ShowReport:
     dump = _the_one(plan, measure_series(plan.input, SUMS, run, smallest.observer_for))
     check_taken([dump], selection)
     values = smallest.values() / dump.stats.scale
-    report = _report(plan, dump, [float(values[indices].min()) for indices in dump.named.values()], selection)
+    least = [float(values[indices].min()) for indices in dump.named.values()]
+    report = _report(plan, dump, least, selection, _beside(plan, dump, run))
     others = no_gradients(dump, selection.takes, selection.naming.block)
     return report._replace(params=joined(report.params, others) if others else report.params)
 
@@ -57,7 +61,8 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
     ((name, indices),) = dump.named.items()
     found = values_of(name, counts.of(dump, indices), dump, indices)
     smallest = found.values.min_abs
-    report = _report(plan, dump, [math.inf if smallest is None else smallest], run.selection)
+    least = [math.inf if smallest is None else smallest]
+    report = _report(plan, dump, least, run.selection, _beside(plan, dump, run))
     return report._replace(
         tensor=name,
         blocks=[block._replace(share=None) for block in report.blocks],
@@ -75,9 +80,19 @@ def _command(plan: ShowPlan) -> str:
     return " ".join(["gradclip show", shlex.quote(plan.given), *options])
 
 
-def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection) -> ShowReport:
+def _beside(plan: ShowPlan, dump: MeasuredDump, run: Run) -> Beside | None:
+    """Measure the weights, if there are any."""
+    if not plan.weights:
+        return None
+    weights = measure_weights(plan.weights, run)
+    return Beside(np.array([one.norm for one in weights.beside(dump)]), plan.lr)
+
+
+def _report(
+    plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection, beside: Beside | None
+) -> ShowReport:
     """Report a measured dump; `smallest` holds the smallest |g| above 0 of each of its tensors, infinite where there is none."""
-    rows = rows_of(dump, smallest, selection.naming.block)
+    rows = rows_of(dump, smallest, selection.naming.block, beside)
     return ShowReport(
         input=dump.source.label,
         step=dump.step,

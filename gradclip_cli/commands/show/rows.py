@@ -11,6 +11,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import kind_of, natural
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics.statistics_table import StatsTable
+from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.reports.show import ShowBlock, ShowKind, ShowParam, ShowTotal
 
 Floats = NDArray[np.float64]
@@ -67,7 +68,22 @@ class _Table:
         return order
 
 
-def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[str], str]) -> Rows:
+class Beside(NamedTuple):
+    """The norms of the weights beside the named tensors of a dump, and the learning rate if it is known."""
+
+    norms: Floats
+    lr: float | None = None
+
+    def of(self, members: Sequence[int], norm: float) -> Ratio:
+        """Return the figures of some of the tensors, whose gradients have this norm."""
+        weight = math.hypot(*self.norms[members].tolist())
+        ratio = norm / weight if weight else math.nan
+        return Ratio.of(weight, _known(ratio), self.lr)
+
+
+def rows_of(
+    dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[str], str], beside: Beside | None = None
+) -> Rows:
     """Return the rows of a dump; `smallest` holds the smallest |g| above 0 of each of its named tensors, infinite for none."""
     names, members, least = list(dump.named), list(dump.named.values()), np.array(smallest, np.float64)
     stats = dump.stats.merge_groups(members, SUMS)
@@ -75,6 +91,9 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
     total = StatsTable.of({0: stats.total(SUMS)}, len(SUMS)).scaled(stats.scale)
     whole = _Table(total, [least.min(initial=math.inf)], 0.0).row(0)
     each = _Table(stats, least, whole.finite_norm)
+
+    def ratio(members: Sequence[int], figures: _Figures) -> Ratio:
+        return Ratio() if beside is None else beside.of(members, figures.norm)
 
     def joined_by(name_of: Callable[[str], str], row: Callable[..., Row]) -> Sequence[Row]:
         """Return the rows of layers of the same name, together."""
@@ -88,17 +107,19 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
         )
 
         def make(k: int) -> Row:
-            return row(joined_names[k], len(found[joined_names[k]]), *table.row(k))
+            inside, figures = found[joined_names[k]], table.row(k)
+            return row(joined_names[k], len(inside), *figures, *ratio(inside, figures))
 
         return LazyRows(make, table.largest_first())
 
     def param(k: int) -> ShowParam:
         (layer, last), (shape, dtype) = dump.places[members[k][0]], _kind(dump, members[k])
-        return ShowParam(names[k], block_of(layer), layer, last, shape, dtype, *each.row(k))
+        row = each.row(k)
+        return ShowParam(names[k], block_of(layer), layer, last, shape, dtype, *row, *ratio([k], row))
 
     elements, norm, finite, _, rms, top, low, zeros, nan, inf = whole
     return Rows(
-        ShowTotal(len(names), elements, norm, finite, rms, top, low, zeros, nan, inf),
+        ShowTotal(len(names), elements, norm, finite, rms, top, low, zeros, nan, inf, *ratio(range(len(names)), whole)),
         joined_by(block_of, ShowBlock),
         LazyRows(param, each.largest_first()),
         joined_by(kind_of, ShowKind),

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradclip_cli.commands.stats.beside import BesideRow, BesideRows, tables
 from gradclip_cli.commands.stats.findings import first_nonfinite
-from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
+from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows, order
 from gradclip_cli.commands.stats.peak import LargestStep
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.ratios import WeightRatios
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.weights import Weights
 from gradclip_cli.errors import GradclipError, InputError, UsageError
+from gradclip_cli.inputs.ordering import by_step
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.stats_findings import NonfiniteTensor
+from gradclip_cli.spec_table import names_of
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
@@ -34,12 +39,15 @@ class Collected(NamedTuple):
     notes: Sequence[Note] = ()
     nonfinite: Sequence[NonfiniteTensor] = ()
     largest: LargestStep | None = None
+    ratios: WeightRatios | None = None
 
 
 class _Collector:
     """Collect the dumps of a series one by one, but those that are skipped or left out."""
 
-    def __init__(self, plan: StatsPlan, taken: Taken | None) -> None:
+    def __init__(self, plan: StatsPlan, taken: Taken | None, weights: Weights | None) -> None:
+        self.beside: list[BesideRow | None] = []  # of the dumps taken
+        self._beside = BesideRows(plan, weights)
         self.series: SeriesRows = AnyTensors(plan) if plan.allow_missing else SameTensors(plan)
         self.taken = self.number = 0
         self.failed: list[GradclipError] = []
@@ -55,6 +63,7 @@ class _Collector:
             return
         try:
             dump = self.series.add(dump)
+            self.beside.append(self._beside.of(dump))
             self.nonfinite.append(self._kept.of(dump.nonfinite))
             self.largest.take(dump, self.taken)
             self.places.append(dump.place)
@@ -80,14 +89,17 @@ class _Collector:
 
 
 def collect(
-    surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan, taken: Taken | None = None
+    surveys: Iterable[Callable[[], list[MeasuredDump]]],
+    plan: StatsPlan,
+    taken: Taken | None = None,
+    weights: Weights | None = None,
 ) -> Collected:
     """Measure the dumps of a series, and keep their norms only; each of `surveys` measures the dumps of one source.
 
     `taken` is called with each dump that counts, with the names of the series, before the next source is measured.
     With `keep_going`, return the errors of dumps with the result; raise the first one where no dump could be read.
     """
-    collected = _Collector(plan, taken)
+    collected = _Collector(plan, taken, weights)
     for survey in surveys:
         try:
             dumps = survey()
@@ -103,8 +115,15 @@ def collect(
         raise collected.failed[0]
     layout = collected.series.layout()
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
+    beside = {id(row): one for row, one in zip(collected.series.rows, collected.beside, strict=True)}
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
     bad = first_nonfinite([(row, found) for row, _, found in kept])
-    norms, which = layout.norms([row for row, _, _ in kept], collected.series.kept, plan), collected.largest.number
+    rows, which = by_step([row for row, _, _ in kept], order), collected.largest.number
+    norms = layout.norms(rows, collected.series.kept, plan)
+    others = [one for row in rows if (one := beside[id(row)]) is not None]
+    found = tables(others, names_of(layout.specs), norms.params.groups, plan)
+    norms = norms._replace(own=found.own)
     known = len(kept) > 1 and which is not None and any(one is every[which] for one in kept)
-    return Collected(layout, norms, collected.failed, notes, bad, collected.largest if known else None)
+    ratios = WeightRatios.of(found, layout, plan) if found.weights is not None else None
+    largest = collected.largest if known else None
+    return Collected(layout, norms, collected.failed, notes, bad, largest, ratios)

@@ -76,7 +76,7 @@ class DumpNorms(NamedTuple):
 def sums_for(plan: StatsPlan) -> SumKinds:
     """Return the sums over elements that a plan needs: for its norm, then for the L2 norms and clipping of its trials."""
     if not plan.tries:
-        return (plan.norm.type,)
+        return (plan.norm.type, 2.0) if plan.weights and plan.norm.type != 2.0 else (plan.norm.type,)
     second = () if plan.norm.type == 2.0 else (2.0,)
     single = (one.threshold for one in plan.tries if one.strategy.group is Group.ELEMENT)
     limits = dict.fromkeys(limit for limit in single if isinstance(limit, float))

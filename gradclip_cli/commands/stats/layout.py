@@ -13,7 +13,6 @@ from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import CommonShape, SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import LayerParam
-from gradclip_cli.inputs.ordering import by_step
 from gradclip_cli.inputs.places import layers_of, params_of, picked_places
 from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note
@@ -41,16 +40,16 @@ class SeriesLayout(NamedTuple):
         """The layers in natural order."""
         return self.whole.layers
 
-    def params(self, summaries: Sequence[Summary]) -> Sequence[StatsParam]:
-        """Return the row of each tensor in the report."""
+    def params(self, summaries: Sequence[Summary], ratios: Sequence[Sequence[float | None]]) -> Sequence[StatsParam]:
+        """Return the row of each tensor in the report; `ratios` are columns of figures of weights."""
         names, dtypes = names_of(self.specs), dtype_names(self.specs)
-        columns = names, layers_of(self.places), params_of(self.places), self.shapes, dtypes, summaries
+        columns = names, layers_of(self.places), params_of(self.places), self.shapes, dtypes, summaries, *ratios
         return LazyRows(StatsParam._make, Zipped(*columns))
 
     def norms(self, rows: Sequence[NormRow], kept: KeptRows, plan: StatsPlan) -> SeriesNorms:
-        """Stack rows in the order of their steps."""
+        """Stack rows, which are in the order of their steps."""
         groups = LazyRows(GroupName._make, Zipped(layers_of(self.places), names_of(self.specs)))
-        return stacked(by_step(rows, order), kept, self.whole, groups, plan)
+        return stacked(rows, kept, self.whole, groups, plan)
 
 
 class SeriesRows(Protocol):

@@ -7,7 +7,9 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.as_options import as_number, as_options
 from gradclip_cli.inputs.dumps_of_steps import of_steps
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.reports.stats_thresholds import Advised
+from gradclip_cli.strategies import Group, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import printable
@@ -30,6 +32,7 @@ def next_command(plan: StatsPlan, advice: Advised, *, bad: bool) -> str:
         f"-o {_output(plan)}",
         *([] if advice.strategy == GLOBAL.name else [f"-s {advice.strategy}"]),
         f"-t {advice.threshold:.4g}",
+        *_beside(plan, advice),
         *([f"--norm-type {as_number(plan.norm.type)}"] if plan.norm.type != default.type else []),
         *([f"--epsilon {as_number(plan.norm.epsilon)}"] if plan.norm.epsilon != default.epsilon else []),
         *options,
@@ -37,6 +40,16 @@ def next_command(plan: StatsPlan, advice: Advised, *, bad: bool) -> str:
         "--dry-run",
     ]
     return " ".join(["gradclip apply", *words])
+
+
+def _beside(plan: StatsPlan, advice: Advised) -> list[str]:
+    """Return the options of strategies that take weights, or limit units."""
+    strategy = find(advice.strategy)
+    weights = plan.weights_at if strategy.takes_weights else ()
+    axis = [f"--unit-axis {plan.unit_axis}"] if strategy.group is Group.UNIT and plan.unit_axis != AUTO else []
+    least = plan.min_weight_norm
+    floor = [f"--min-weight-norm {as_number(least)}"] if weights and least != MIN_WEIGHT_NORM else []
+    return [*(f"--weights {shlex.quote(path)}" for path in weights), *floor, *axis]
 
 
 def _of_whole_files(plan: StatsPlan) -> bool:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from gradclip_cli.commands.plans import check_learning_rate
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM, check_units, check_weights
 from gradclip_cli.notes import Note
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 from gradclip_cli.strategies.base import Norm
@@ -82,8 +84,19 @@ class StatsPlan:
     choices: Choices = DEFAULT  # how they became dumps
     logs: Logs | None = None  # in place of dumps
     groups: frozenset[Group] | None = None  # of which the norms are known, if not all
+    weights: tuple[DumpSource, ...] = ()  # one dump, or one for each step
+    weights_at: tuple[str, ...] = ()  # where the user says that they are
+    lr: float | None = None  # the learning rate, for update ratios
+    unit_axis: str = AUTO
+    min_weight_norm: float = MIN_WEIGHT_NORM
 
     def __post_init__(self) -> None:
+        used = self._used
+        check_units(used, self.selection.along, self.unit_axis)
+        check_weights(used, bool(self.weights), self.min_weight_norm, shown=True)
+        check_learning_rate(self.lr, bool(self.weights))
+        if self.has_units and isinstance(self.rule, AdaptiveRule):
+            raise UsageError(f"{self.rule} takes one norm of a step, and here each unit has one")
         if self.strategy is not None and not self.strategy.takes_threshold:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest; `gradclip strategies` says which have")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
@@ -102,7 +115,30 @@ class StatsPlan:
         if self.strategy:
             return (self.strategy,)
         known = [s for s in STRATEGIES if self.groups is None or s.group in self.groups]
-        return tuple(s for s in known if s.takes_threshold)
+        usual = [s for s in known if s.takes_threshold and not s.of_mean and s.group is not Group.UNIT]
+        others = [s for s in known if s in self.compared] if self.every else []
+        return *usual, *others
+
+    @property
+    def _used(self) -> list[Strategy]:
+        """The strategies that the user asked for."""
+        return [*([self.strategy] if self.strategy else []), *(one.strategy for one in self.tries)]
+
+    @property
+    def compared(self) -> list[Strategy]:
+        """Those of them that compare other norms than those of tensors, layers or the dump."""
+        means = [s for s in STRATEGIES if self.every and s.of_mean and self.norm.type == 2.0 and self.groups is None]
+        return [*dict.fromkeys(s for s in (*self._used, *means) if s.of_mean or s.group is Group.UNIT)]
+
+    @property
+    def compares_others(self) -> bool:
+        """Whether there is any such strategy."""
+        return bool(self.compared)
+
+    @property
+    def has_units(self) -> bool:
+        """Whether any strategy compares the norms of units."""
+        return any(strategy.group is Group.UNIT for strategy in self._used)
 
     @property
     def shown(self) -> tuple[Strategy, ...]:

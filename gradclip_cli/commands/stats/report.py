@@ -13,6 +13,7 @@ from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
 from gradclip_cli.commands.stats.series import blocks, module_kinds, series, steps_of
 from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
@@ -21,12 +22,15 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import Measure
 from gradclip_cli.engine.small_dumps import measure_each
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.weights import Weights, measure_weights
 from gradclip_cli.inputs.captured import outstanding_note
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.ratios import Ratio
+from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats_series import BlockStep, LayerStep
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -40,23 +44,25 @@ if TYPE_CHECKING:
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes, nonfinite, _ = collected
+    layout, norms, failed, notes, nonfinite, _, ratios = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     usual = norms.without_outstanding()  # what thresholds are chosen from
     offers, runs = candidates(plan, usual), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
     advised = [recommend(plan, usual, strategy) for strategy in plan.shown]
-    dumps = _dumps(plan, norms)
+    dumps = _dumps(plan, norms, ratios)
     single = len(dumps) == 1 and plan.logs is None
     return StatsReport(
         norm_type=plan.norm.type,
         epsilon=plan.norm.epsilon,
         dumps=dumps,
         total=norms.total.samples.summary(),
-        blocks=blocks(layout, norms, plan.selection.naming),
-        module_kinds=module_kinds(layout, norms, plan.norm.type if plan.logs is None else 2.0),
-        layers=LazyRows(StatsLayer._make, Zipped(layout.layers, layers)),
-        params=layout.params(params),
+        blocks=blocks(layout, norms, plan.selection.naming, ratios),
+        module_kinds=module_kinds(layout, norms, plan.norm.type if plan.logs is None else 2.0, ratios),
+        layers=LazyRows(
+            StatsLayer._make, Zipped(layout.layers, layers, *columns_of(ratios and ratios.layers, len(layers)))
+        ),
+        params=layout.params(params, columns_of(ratios and ratios.params, len(params))),
         suggestions=[*suggestions(plan, usual, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
@@ -77,6 +83,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         block_steps=steps_of(norms.blocks, dumps, BlockStep),
         series=series(norms),
         **found(plan, layout, norms),
+        lr=plan.lr,
         nonfinite=nonfinite,
     )
 
@@ -87,12 +94,13 @@ def _on_samples(norms: SeriesNorms, usual: SeriesNorms) -> list[Note]:
     return [outstanding_note(others, len(usual.steps))] if others else []
 
 
-def _dumps(plan: StatsPlan, norms: SeriesNorms) -> list[StatsDump]:
+def _dumps(plan: StatsPlan, norms: SeriesNorms, ratios: WeightRatios | None) -> list[StatsDump]:
     totals = norms.total.norms[:, 0].tolist()
     tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist() if plan.logs is None else [None] * len(totals)
+    beside = ratios.total.of_steps() if ratios is not None else [Ratio()] * len(totals)
     return [
-        StatsDump(step.input, step.number, total, top, step.nonfinite, step.name, step.stood_out)
-        for step, total, top in zip(norms.steps, totals, tops, strict=True)
+        StatsDump(step.input, step.number, total, top, step.nonfinite, step.name, step.stood_out, *ratio)
+        for step, total, top, ratio in zip(norms.steps, totals, tops, beside, strict=True)
     ]
 
 
@@ -117,8 +125,10 @@ def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsRep
     What the memory holds is not read.
     """
     if plan.logs is None:
+        weights = measure_weights(plan.weights, run) if plan.weights else None
         each = measure_each if memory is None else memory.measure_each
-        found = stats_of(each(in_step_order(plan.inputs), sums_for(plan), run), plan, run, memory=memory)
+        surveys = each(in_step_order(plan.inputs), sums_for(plan), run)
+        found = stats_of(surveys, plan, run, weights=weights, memory=memory)
         return found if memory is None else found._replace(cached=memory.cached)
     from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs, which dumps need not wait for
 
@@ -126,7 +136,12 @@ def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsRep
 
 
 def stats_of(
-    surveys: Iterable[Measure], plan: StatsPlan, run: Run, taken: Taken | None = None, memory: "Memory | None" = None
+    surveys: Iterable[Measure],
+    plan: StatsPlan,
+    run: Run,
+    taken: Taken | None = None,
+    weights: Weights | None = None,
+    memory: "Memory | None" = None,
 ) -> StatsReport:
     """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps.
 
@@ -139,7 +154,7 @@ def stats_of(
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, one) for one in surveys), plan, taken)
+    found = collect((partial(measured, one) for one in surveys), plan, taken, weights)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run, memory) if found.largest is not None else None)

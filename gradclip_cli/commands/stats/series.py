@@ -6,37 +6,45 @@ from typing import TypeVar
 
 from gradclip_cli.commands.stats.blocks import block_names, joined_norms
 from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.commands.stats.ratios import RatioTable, WeightRatios, columns_of
 from gradclip_cli.inputs.naming import Naming, kind_of
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LaterRows, LazyRows, Zipped
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump, StatsKind
+from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsKind
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")
 
 
-def blocks(layout: SeriesLayout, norms: SeriesNorms, naming: Naming) -> Sequence[StatsBlock]:
+def blocks(
+    layout: SeriesLayout, norms: SeriesNorms, naming: Naming, ratios: WeightRatios | None
+) -> Sequence[StatsBlock]:
     """Return a row for each block."""
-    return LazyRows(StatsBlock._make, _joined(layout, norms.blocks, block_names(layout.layers, naming)))
+    beside = ratios.blocks if ratios is not None else None
+    return LazyRows(StatsBlock._make, _joined(layout, norms.blocks, block_names(layout.layers, naming), beside))
 
 
-def module_kinds(layout: SeriesLayout, norms: SeriesNorms, p: float) -> Sequence[StatsKind]:
+def module_kinds(
+    layout: SeriesLayout, norms: SeriesNorms, p: float, ratios: WeightRatios | None
+) -> Sequence[StatsKind]:
     """Return a row for each kind of module, whose P-norms are not computed before the first access."""
     kinds = {layer: kind_of(layer) for layer in layout.layers}
 
     def found() -> Zipped:
-        return _joined(layout, joined_norms(norms.layers, list(kinds.values()), p), kinds)
+        beside = ratios.layers.joined(list(kinds.values())) if ratios is not None else None
+        return _joined(layout, joined_norms(norms.layers, list(kinds.values()), p), kinds, beside)
 
     return LaterRows(StatsKind._make, found)
 
 
-def _joined(layout: SeriesLayout, table: NormTable, name_of: Mapping[str, str]) -> Zipped:
-    """Return the columns of names, sizes and summaries of layers that are joined under the names in `name_of`."""
+def _joined(layout: SeriesLayout, table: NormTable, name_of: Mapping[str, str], beside: RatioTable | None) -> Zipped:
+    """Return the columns of names, sizes, summaries and ratios of layers that are joined under the names in `name_of`."""
     sizes = Counter[str]()
     for layer, count in Counter(layers_of(layout.places)).items():
         sizes[name_of[layer]] += count
     names = list(map(str, table.groups))
-    return Zipped(names, [sizes[name] for name in names], table.summaries())
+    return Zipped(names, [sizes[name] for name in names], table.summaries(), *columns_of(beside, len(names)))
 
 
 def series(norms: SeriesNorms) -> NormSeries | None:

@@ -105,7 +105,8 @@ def _effect(one: Trial, threshold: float | Replay, norms: SeriesNorms, epsilon: 
     """Apply a strategy to norms as it applies to gradients; `threshold` is inf where it takes none."""
     if norms.l2 is None:
         raise ValueError("nothing was measured for what is to be tried")
-    table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
+    own = norms.own.get(one.strategy.name)
+    table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group) if own is None else own.before
     finite, before = table.finite & l2.finite, l2.norms
     marks = finite, table.present & ~finite
     if one.strategy.group is not Group.ELEMENT:

@@ -12,6 +12,7 @@ _CLIPS = {
     Group.DUMP: "{} of the steps",
     Group.LAYER: "{} of the norms of layers",
     Group.TENSOR: "{} of the norms of tensors",
+    Group.UNIT: "{} of the norms of units",
     Group.ELEMENT: "elements in {} of the tensors",
 }
 

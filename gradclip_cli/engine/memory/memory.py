@@ -81,7 +81,8 @@ class Memory:
 
     def _surveys(self, sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
         asking = Asking(run.selection, sums)
-        asked = [_Asked(source, asking.question(source)) for source in sources]
+        # The norms of units are not kept: there may be as many as elements.
+        asked = [_Asked(one, asking.question(one) if run.unit_axis is None else None) for one in sources]
         sizes = self._sizes([one.question for one in asked if one.question is not None])
         known = [one.question is not None and one.question.key in sizes for one in asked]
         fresh = survey_each([one.source for one, held in zip(asked, known, strict=True) if not held], sums, run)

@@ -128,6 +128,7 @@ _NOTHING: Mapping[str, object] = {
     "norm_type": None,
     "cache": False,
     "scheduler": None,
+    "weights": (),
 }
 """The options that are for gradients only, with the values that say nothing."""
 

@@ -10,7 +10,7 @@ from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.inputs.naming import block_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.tables.grid import layer_name
-from gradclip_cli.reports.stats import NamedNorms
+from gradclip_cli.reports.stats_series import NamedNorms
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import StepRows
 

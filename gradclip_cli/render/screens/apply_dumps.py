@@ -19,7 +19,7 @@ _NARROW = 72
 _LEAST = 14
 """The cells that names of blocks get before their shares are left out."""
 
-UNITS = {"layer": "layer", "tensor": "tensor", "group": "group"}
+UNITS = {"layer": "layer", "tensor": "tensor", "unit": "unit", "group": "group"}
 """What is counted in the dumps of strategies that make groups in them, by the unit of the report."""
 
 

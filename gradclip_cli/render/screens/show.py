@@ -70,6 +70,8 @@ def _total(report: ShowReport) -> Iterator[Span]:
         yield Span(f"without these: norm {figure(total.finite_norm)}")
     yield from (Span(f"rms {figure(total.rms)}"), Span(f"max {figure(total.max_abs)}"))
     yield Span(f"min above 0 {figure(total.min_abs)}")
+    if total.weight_norm is not None:
+        yield Span(f"|g|/|w| {figure(total.ratio)}")
     yield from [Span(f"zeros {share_of(total.zeros, total.elements)}")] if total.zeros else []
 
 
@@ -110,6 +112,8 @@ def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowRe
     """Yield rows in columns; of figures, those that can best be missed are left out where names would be too short."""
     total = report.total
     heads: list[str] = ["norm", "share", "rms", "max", "min > 0"]
+    heads += ["|g|/|w|"] if total.weight_norm is not None else []
+    heads += ["update"] if total.update_ratio is not None else []
     heads += ["zeros"] if total.zeros else []
     heads += [word for word, number in (("NaN", total.nan), ("Inf", total.inf)) if number]
     texts = [_cells(row) for row in rows]
@@ -132,6 +136,8 @@ def _cells(row: _Row) -> dict[str, str | Span]:
         "rms": figure(row.rms),
         "max": figure(row.max_abs),
         "min > 0": figure(row.min_abs),
+        "|g|/|w|": figure(row.ratio),
+        "update": figure(row.update_ratio),
         "zeros": f"{row.zeros or 0:,}",
         "NaN": bad(f"{row.nan:,}") if row.nan else "0",
         "Inf": bad(f"{row.inf:,}") if row.inf else "0",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from os.path import dirname
 
-from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm, stats_thresholds
+from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm, stats_ratios, stats_thresholds
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, line, strong
 from gradclip_cli.render.screens.room import Room
@@ -26,10 +26,14 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield ()
     if len(report.dumps) == 1:
         yield from stats_blocks.shares(report, room)
+        beside = list(stats_ratios.lines(report, room))
+        yield from ((), *beside) if beside else ()
         yield from ((), *stats_thresholds.what_if(report, room)) if report.tries else ()
         yield from _advice(report, room)
         return
     yield from stats_norm.lines(report, room)
+    beside = list(stats_ratios.lines(report, room))
+    yield from ((), *beside) if beside else ()
     yield ()
     yield from stats_thresholds.lines(report, room)
     blocks = list(stats_blocks.rises(report, room))

@@ -10,8 +10,9 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_norm import FEWEST
 from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, norm_name
-from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
+from gradclip_cli.reports.stats import BlockShare, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
+from gradclip_cli.reports.stats_series import NamedNorms
 from gradclip_cli.text import percent, times
 
 MOST, MOST_RISES = 10, 4

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gradclip_cli.render.paste import pasted
+from gradclip_cli.render.paste import usual_line
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, aligned, dim, line, strong, width_of
 from gradclip_cli.render.screens.room import Room
@@ -22,7 +22,13 @@ _ALSO_KNOWN = {
     "clip-l2-per-param-type": "Keras's clipnorm",
     "clip-l2-per-layer": "DL4J's ClipL2PerLayer",
 }
-_RATES = {Group.DUMP: "clips", Group.LAYER: "clips layers", Group.TENSOR: "clips tensors", Group.ELEMENT: "in tensors"}
+_RATES = {
+    Group.DUMP: "clips",
+    Group.LAYER: "clips layers",
+    Group.TENSOR: "clips tensors",
+    Group.UNIT: "clips units",
+    Group.ELEMENT: "in tensors",
+}
 _STEPS, _NARROWEST = 4, 12
 """The column with the lists of steps, and their least width."""
 
@@ -145,8 +151,8 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     if reasons:
         yield from wrapped(" ".join(reasons), room, 1)
     yield from _noted(report, advice, room)
-    code = pasted("torch", find(advice.strategy), advice.threshold, report.norm_type)
-    if "\n" not in code:
+    code = usual_line(find(advice.strategy), advice.threshold, report.norm_type)
+    if code is not None and "\n" not in code:
         yield line(" ", code)  # a user may copy it, so that it is never folded here
 
 

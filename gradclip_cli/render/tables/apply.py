@@ -105,11 +105,13 @@ def _clipped(row: _Group) -> str:
 
 
 def param_cells(row: ApplyParam) -> tuple[str, ...]:
-    """Format the figures of a tensor."""
-    norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
+    """Format the figures of a tensor; where its units have factors of their own, of the lowest of these."""
+    factor = row.factor if row.units is None else row.min_factor
+    norms = figure(row.norm_before), figure(row.norm_after), figure(factor)
     clipped = "-" if row.norm_before is None else "no"
     if row.clipped:
         clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
+        clipped = clipped if row.units is None else f"{row.clipped_units} of {row.units}"
     elif row.factor == 0:
         clipped = "skipped"
     return (*norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))

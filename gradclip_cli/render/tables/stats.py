@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share, step_number
-from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsKind, StatsLayer, StatsParam, StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
 from gradclip_cli.text import plural, printable
 from gradclip_cli.thresholds.advised import NO_GRADIENT
@@ -64,12 +65,19 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         return [Grid(without_gradients(report), (), [])]
     what = "dump" if report.source is None else "step"
     over = f"over {len(report.dumps):,} {what}s" if len(report.dumps) > 1 else f"in one {what}"
-    norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
-    figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
-    params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
-    layers = LazyRows(lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary)), report.layers)
-    blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row.summary)), report.blocks)
-    kind_rows = LazyRows(lambda row: (printable(row.kind), *_figures(row.summary)), report.module_kinds)
+    beside = _Beside.of(report)
+    norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total), *beside.blank)
+    figures = [*(Column(name, rank=rank) for name, rank in _SUMMARY.items()), *beside.columns]
+    params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary), *beside.cells(row)), report.params)
+    layers = LazyRows(
+        lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary), *beside.cells(row)), report.layers
+    )
+    blocks = LazyRows(
+        lambda row: (layer_name(row.block, report.labels), *_figures(row.summary), *beside.cells(row)), report.blocks
+    )
+    kind_rows = LazyRows(
+        lambda row: (printable(row.kind), *_figures(row.summary), *beside.cells(row)), report.module_kinds
+    )
     param, layer, block, kind, whole = (
         [Column(heading, text=True, field=field), *figures]
         for heading, field in (
@@ -96,6 +104,33 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         (_ALWAYS, thresholds.what_if(report.tries or [])),
     ]
     return [grid for of, grid in found if of in (*kinds, _ALWAYS) and (grid.rows or not grid.optional)]
+
+
+class _Beside(NamedTuple):
+    """The columns of figures of weights that a table has: none, ratios, or these and update ratios."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, report: StatsReport) -> "_Beside":
+        """Return the columns that a report has figures for."""
+        if not any(dump.weight_norm is not None for dump in report.dumps):
+            return cls(())
+        return cls(("weight_norm", "ratio", *(["update_ratio"] if report.lr is not None else [])))
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns."""
+        return [Column(name.replace("_", "\n"), field=name) for name in self.names]
+
+    @property
+    def blank(self) -> tuple[str, ...]:
+        """The cells of a total, which is of the norms of gradients."""
+        return ("",) * len(self.names)
+
+    def cells(self, row: StatsDump | StatsBlock | StatsKind | StatsLayer | StatsParam) -> list[str]:
+        """Return the cells of a row."""
+        return [figure(getattr(row, name)) for name in self.names]
 
 
 def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:
@@ -130,13 +165,22 @@ def _figures(summary: Summary) -> tuple[str, ...]:
 
 def _steps(report: StatsReport, norm: str) -> Grid:
     largest = [Column("max |g|", field="max_abs")] if report.source is None else []  # of a log, only norms are known
-    columns = [Column("step"), Column("norm"), *largest, Column("nonfinite"), Column("input", text=True)]
+    beside = _Beside.of(report)
+    columns = [
+        Column("step"),
+        Column("norm"),
+        *largest,
+        Column("nonfinite"),
+        *beside.columns,
+        Column("input", text=True),
+    ]
     rows = [
         (
             row.name or (step_number(row.step)),
             figure(row.norm),
             *([figure(row.max_abs)] if largest else []),
             f"{row.nonfinite:,}",
+            *beside.cells(row),
             location(row.input),
         )
         for row in report.dumps

@@ -18,15 +18,15 @@ def test_csv_of_apply_by_hand() -> None:
     )
     assert lines[0] == (
         "scope,input,step,name,layer,param,shape,dtype,elements,norm_before,norm_after,max_abs_before,max_abs_after,"
-        "factor,clipped,clipped_elements,zeros,nonfinite,underflowed,strategy,threshold,overflowed,replaced,params,tensors,groups,"
-        "clipped_groups,mean_factor,finite_norm_before,skipped_groups"
+        "factor,clipped,clipped_elements,zeros,nonfinite,underflowed,strategy,threshold,overflowed,replaced,"
+        "units,clipped_units,min_factor,params,tensors,groups,clipped_groups,mean_factor,finite_norm_before,skipped_groups"
     )
     assert lines[1] == (
         f'param,"a,1.npz;b.npz",7,{NAME},lstm,w,2x3,float32,6,5.0,1.0,inf,0.1,'
-        "0.2,true,6,0,0,0,clip-l2-per-layer,1.0,,,,,,,,,"
+        "0.2,true,6,0,0,0,clip-l2-per-layer,1.0,,,,,,,,,,,,"
     )
-    assert lines[2] == 'param,"a,1.npz;b.npz",7,ids,ids,,2,int64,2,,,,,,false,0,,,,,,,,,,,,,,'
-    assert lines[4:] == ['total,"a,1.npz;b.npz",7,,,,,,6,nan,1.0,-inf,0.1,,,6,,,0,,,0,0,,1,1,1,,,0', ""]
+    assert lines[2] == 'param,"a,1.npz;b.npz",7,ids,ids,,2,int64,2,,,,,,false,0,,,,,,,,,,,,,,,,,'
+    assert lines[4:] == ['total,"a,1.npz;b.npz",7,,,,,,6,nan,1.0,-inf,0.1,,,6,,,0,,,0,0,,,,,1,1,1,,,0', ""]
 
 
 @pytest.mark.parametrize("value", [1 / 3, 5e-324, 1.7976931348623157e308, -0.0, 1e16, 123456789.123456789])

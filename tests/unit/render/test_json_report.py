@@ -14,7 +14,8 @@ from gradclip_cli.render.json_report import encode_row
 from gradclip_cli.render.records import plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.diff import DiffParam
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsLayer
+from gradclip_cli.reports.stats import StatsLayer
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.samples import NormSamples
 from unit.render.made import (
     APPLY,
@@ -107,11 +108,13 @@ def test_json_of_stats_has_summaries_among_the_fields() -> None:
     tree = strict(rendered(STATS, "json"))
     figures = {"count", "nonfinite", "mean", "std", "median", "mad", "min", "max", "p90", "p95", "p99"}
     assert set(tree["total"]) == figures
-    assert set(tree["layers"][0]) == figures | {"layer"}
-    assert set(tree["params"][0]) == figures | {"name", "layer", "param", "shape", "dtype"}
+    beside = {"weight_norm", "ratio", "update_ratio"}
+    assert set(tree["layers"][0]) == figures | beside | {"layer"}
+    assert set(tree["params"][0]) == figures | beside | {"name", "layer", "param", "shape", "dtype"}
     assert (tree["params"][0]["mean"], tree["params"][0]["nonfinite"]) == (None, 1)
     assert tree["suggestions"][0]["band"] == [0.75, 15]
-    assert tree["dumps"] == [{"input": "a.npz", "step": None, "norm": "nan", "max_abs": 1 / 3, "nonfinite": 2}]
+    dump = {"input": "a.npz", "step": None, "norm": "nan", "max_abs": 1 / 3, "nonfinite": 2}
+    assert tree["dumps"] == [dump | dict.fromkeys(beside)]
 
 
 @pytest.mark.parametrize("value", [1 / 3, 5e-324, 1.7976931348623157e308, 0.1])

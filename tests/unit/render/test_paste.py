@@ -5,8 +5,8 @@ import math
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.render.paste import FRAMEWORKS, pasted
-from gradclip_cli.strategies import STRATEGIES, find
+from gradclip_cli.render.paste import pasted, usual_line
+from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 
 GLOBAL = find("clip-by-global-norm")
 
@@ -58,6 +58,12 @@ def test_what_a_framework_has_not_is_refused() -> None:
 
 
 @pytest.mark.parametrize("strategy", [one for one in STRATEGIES if one.takes_threshold], ids=lambda one: one.name)
-def test_torch_has_all(strategy: object) -> None:
-    """A screen shows PyTorch's line whatever the strategy is."""
-    assert strategy.group in FRAMEWORKS["torch"]  # type: ignore[attr-defined]
+def test_torch_has_all(strategy: Strategy) -> None:
+    """A screen shows PyTorch's line whatever the strategy is, or that of the framework that alone has it."""
+    line = usual_line(strategy, 0.5, 2.0)
+    if strategy.group is Group.UNIT or strategy.of_mean:
+        assert line == {"agc": "optax.adaptive_grad_clip(0.5)", "rms": "optax.clip_by_block_rms(0.5)"}.get(
+            "agc" if strategy.takes_weights else "rms" if strategy.of_mean else ""
+        )
+    else:
+        assert line == pasted("torch", strategy, 0.5, 2.0)

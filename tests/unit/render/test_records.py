@@ -48,7 +48,17 @@ def test_stats_has_the_wanted_scopes_and_no_suggestions() -> None:
     )
     assert "rule" not in total
     [only] = rows(STATS, kinds=frozenset({"step"}))
-    assert list(only) == ["scope", "input", "step", "norm", "max_abs", "nonfinite"]
+    assert list(only) == [
+        "scope",
+        "input",
+        "step",
+        "norm",
+        "max_abs",
+        "nonfinite",
+        "weight_norm",
+        "ratio",
+        "update_ratio",
+    ]
 
 
 def test_a_list_of_rows_needs_no_code_of_its_own() -> None:

@@ -48,6 +48,9 @@ def test_the_registry_has_the_documented_groups() -> None:
         "clip-elementwise-absolute-value": Group.ELEMENT,
         "clip-l2-per-layer": Group.LAYER,
         "clip-l2-per-param-type": Group.TENSOR,
+        "clip-by-block-rms": Group.TENSOR,
+        "clip-by-unit-norm": Group.UNIT,
+        "adaptive-clip": Group.UNIT,
         "clip-by-global-norm": Group.DUMP,
     }
-    assert len(STRATEGIES) == 7
+    assert len(STRATEGIES) == 10

@@ -56,6 +56,7 @@ def test_each_rule_has_a_strategy_of_its_own() -> None:
     [
         ("adagc", "clip-by-global-norm", None, "adagc is for clip-l2-per-param-type, not for clip-by-global-norm"),
         ("skip-olmo", "clip-by-norm", None, "skip-olmo is for clip-by-global-norm"),
+        ("zclip", "agc", None, "zclip takes one norm of a step, and with adaptive-clip each unit has one"),
         ("skip-olmo", "clip-by-global-norm", Norm(2.0, 1e-6), "leave out --epsilon"),
         ("aggc", "clip-by-norm", Norm(1.0), "leave out --norm-type"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.strategies import STRATEGIES, Group, find
-from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, SeriesNorms, Step, StepRows
+from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, OwnNorms, SeriesNorms, Step, StepRows
 
 
 def table(values: list[float], groups: int = 1) -> NormTable:
@@ -53,7 +53,11 @@ def test_what_a_strategy_compares() -> None:
     l2 = L2Norms(table([10.0]), table([11.0]), table([12.0]), {})
     plain = SeriesNorms([Step("a", None)], total, layers, params, top, layers)
     expected = {Group.DUMP: total, Group.NONE: total, Group.LAYER: layers, Group.TENSOR: params, Group.ELEMENT: top}
-    assert all(plain.compared(strategy) is expected[strategy.group] for strategy in STRATEGIES)
+    assert all(
+        plain.compared(strategy) is expected[strategy.group] for strategy in STRATEGIES if strategy.group in expected
+    )
+    own = plain._replace(own={"clip-by-block-rms": OwnNorms(top, params)})
+    assert own.compared(find("clip-by-block-rms")) is top
     both = plain._replace(l2=l2)
     assert both.compared(find("renormalize-l2-per-layer")) is l2.layers
     assert both.compared(find("none")) is l2.total

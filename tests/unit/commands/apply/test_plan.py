@@ -24,9 +24,10 @@ def plan(strategy: str = "clip-l2-per-layer", threshold: float | None = 1.0, **r
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
 def test_a_threshold_is_given_exactly_where_it_is_used(strategy: Any) -> None:
     """A strategy that needs a threshold is refused without one, and one that takes none is refused with one."""
-    assert plan(strategy.name, 1.0 if strategy.takes_threshold else None).strategy is strategy
+    beside = {"weights": (single("w"),)} if strategy.takes_weights else {}
+    assert plan(strategy.name, 1.0 if strategy.takes_threshold else None, **beside).strategy is strategy
     with pytest.raises(UsageError, match="needs a threshold" if strategy.takes_threshold else "takes no threshold"):
-        plan(strategy.name, None if strategy.takes_threshold else 1.0)
+        plan(strategy.name, None if strategy.takes_threshold else 1.0, **beside)
 
 
 @pytest.mark.parametrize("strategy", ["none", "clip-by-value", "renormalize-l2-per-param-type"])

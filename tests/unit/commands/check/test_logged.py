@@ -37,8 +37,8 @@ def test_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("step: 1 grad_norm: 2.0\n", "accumulating, vanishing, dead, unchanged, underflow, dominated, spread"),
-        ("step,grad_norm,grad_2.0_norm/w\n1,2.0,2.0\n", "accumulating, dead, unchanged, underflow"),
+        ("step: 1 grad_norm: 2.0\n", "accumulating, vanishing, dead, unchanged, underflow, dominated, spread, ratio"),
+        ("step,grad_norm,grad_2.0_norm/w\n1,2.0,2.0\n", "accumulating, dead, unchanged, underflow, ratio"),
     ],
 )
 def test_rules(text: str, left: str, tmp_path: Path) -> None:

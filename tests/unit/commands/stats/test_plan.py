@@ -7,7 +7,7 @@ import pytest
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.strategies import STRATEGIES, find
+from gradclip_cli.strategies import STRATEGIES, Group, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import RULES
 
@@ -17,11 +17,14 @@ CLIP, VALUE, NONE, RENORM = (
 
 
 def test_stats_suggests_for_every_strategy_with_a_threshold() -> None:
-    """Without -s there is a suggestion for each strategy that has a threshold, with -s for that one."""
+    """Without -s there is a suggestion for each strategy that compares norms of groups, with -s for that one."""
     assert StatsPlan((single("a"),)).strategies == tuple(
-        strategy for strategy in STRATEGIES if strategy.takes_threshold
+        strategy
+        for strategy in STRATEGIES
+        if strategy.takes_threshold and not strategy.of_mean and strategy.group is not Group.UNIT
     )
     assert StatsPlan((single("a"),), CLIP).strategies == (CLIP,)
+    assert find("clip-by-block-rms") in StatsPlan((single("a"),), every=True).strategies
     assert StatsPlan((single("a"),)).rule is RULES[0]
 
 

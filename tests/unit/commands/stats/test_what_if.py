@@ -15,10 +15,13 @@ from gradclip_cli import stats
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.reports.stats_thresholds import Tried
-from gradclip_cli.strategies import STRATEGIES
+from gradclip_cli.strategies import STRATEGIES, Group
 
 Wide = NDArray[np.float64]
 Step = Mapping[str, NDArray[Any]]
+PLAIN = [strategy for strategy in STRATEGIES if strategy.group is not Group.UNIT]
+"""The strategies whose groups are no smaller than tensors; tests/laws/test_units.py holds the others."""
+
 DTYPES = [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
 
 
@@ -59,7 +62,7 @@ def after(strategy: str, step: Step, c: float, p: float = 2.0, epsilon: float = 
     groups: dict[str, list[str]] = {}
     for name in before:
         layer = name.partition(".")[0]
-        key = name if "param" in strategy else layer if "layer" in strategy else ""
+        key = name if "param" in strategy or "rms" in strategy else layer if "layer" in strategy else ""
         groups.setdefault(key, []).append(name)
     found: dict[str, NDArray[Any]] = {}
     for names in groups.values():
@@ -67,6 +70,7 @@ def after(strategy: str, step: Step, c: float, p: float = 2.0, epsilon: float = 
             n, limit = norm([before[name] for name in names]), 1.0
         else:
             n = norm([before[name] for name in names], p) + epsilon
+            n /= math.sqrt(before[names[0]].size) if "rms" in strategy else 1.0
             limit = min(c, n)
         found |= {name: before[name] / (n or 1.0) * (limit if n else 1.0) for name in names}
     return found
@@ -153,14 +157,14 @@ def test_factors_at_the_ends_of_their_range(size: float, factor: float, tmp_path
 
 def test_doing_nothing(tmp_path: Path) -> None:
     """`none` and a threshold above everything clip nothing, lose nothing and turn nothing, to the bit."""
-    texts = ["none", *(f"{s.name}:inf" for s in STRATEGIES if s.takes_threshold), "clip-by-value:1e300"]
+    texts = ["none", *(f"{s.name}:inf" for s in PLAIN if s.takes_threshold), "clip-by-value:1e300"]
     for row in tried(tmp_path, steps_of(np.float32), *texts):
         assert (row.clip_rate, row.mean_factor, row.lost_energy, row.cosine, row.least_cosine) == (0, 1, 0, 1, 1)
         assert row.layers == {}
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
+@pytest.mark.parametrize("strategy", PLAIN, ids=lambda strategy: strategy.name)
 def test_cosine_and_energy(strategy: Any, dtype: Any, tmp_path: Path) -> None:
     """Of every strategy and dtype, cosine and energy are those of all elements in float64."""
     steps = steps_of(dtype)
@@ -175,7 +179,7 @@ def test_cosine_and_energy(strategy: Any, dtype: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threshold", [1e-300, 1.0, 1e199])
 @pytest.mark.parametrize("scale", [1e200, 1e-200])
-@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s.takes_threshold], ids=lambda strategy: strategy.name)
+@pytest.mark.parametrize("strategy", [s for s in PLAIN if s.takes_threshold], ids=lambda strategy: strategy.name)
 def test_squares_beyond_float64(strategy: Any, scale: float, threshold: float, tmp_path: Path) -> None:
     """Elements and thresholds whose squares leave the range of float64 on either side have a right cosine."""
     steps = steps_of(np.float64, scale)

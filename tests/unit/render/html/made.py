@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from gradclip_cli.inputs.naming import block_of
 from gradclip_cli.reports.check import CheckReport, FirstRise
 from gradclip_cli.reports.run import RunReport
-from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, StepRows
 
 Norms = NDArray[np.float64]

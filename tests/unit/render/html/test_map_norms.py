@@ -2,7 +2,7 @@ import numpy as np
 
 from gradclip_cli.render.html.map_norms import map_norms, sentence_of, table_of
 from gradclip_cli.reports.check import FirstRise
-from gradclip_cli.reports.stats import NamedNorms, NormSeries
+from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from unit.render.html.made import run_of
 
 NAN, INF = float("nan"), float("inf")

@@ -1,7 +1,7 @@
 import numpy as np
 
 from gradclip_cli.render.html.rows import map_rows, matrix_of
-from gradclip_cli.reports.stats import NamedNorms
+from gradclip_cli.reports.stats_series import NamedNorms
 from unit.render.html.made import named
 
 

@@ -155,8 +155,9 @@ def test_all_strategies(tmp_path: Path) -> None:
     found = shown(stats(tmp_path, strategy="all"))
     heads = [line.split()[2] for line in found if line.startswith("threshold for ")]
     assert heads[0] == "clip-by-global-norm"
-    assert set(heads[1:]) == {"clip-l2-per-layer", "clip-l2-per-param-type", "clip-elementwise-absolute-value"}
-    assert sum(line.startswith("  > ") for line in found) == 4
+    others = {"clip-l2-per-layer", "clip-l2-per-param-type", "clip-elementwise-absolute-value", "clip-by-block-rms"}
+    assert set(heads[1:]) == others
+    assert sum(line.startswith("  > ") for line in found) == 5
 
 
 def test_what_is_tried_names_its_steps(tmp_path: Path) -> None:
