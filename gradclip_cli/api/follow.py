@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
-from time import sleep
 from typing import Any
 
 from gradclip_cli import pipeline
@@ -19,6 +18,7 @@ from gradclip_cli.storage import locations
 from gradclip_cli.storage.remote.settings import current, using
 from gradclip_cli.storage.settling import Settling
 from gradclip_cli.storage.stamps import stamp_of
+from gradclip_cli.storage.stdio import sleep
 from gradclip_cli.storage.streams import STANDARD, stream_name
 
 

@@ -20,10 +20,12 @@ from gradclip_cli.storage.results_file import ResultsFile, default_path
     ),
     epilog=examples("gradclip cache info", "gradclip cache info --json", "gradclip cache clear"),
 )
-@click.argument("action", type=click.Choice(["info", "clear"]))
+@click.argument("action", type=click.Choice(["info", "clear"]), metavar="{info|clear}", required=False)
 @view_options(CacheReport)
-def command(shown: ViewOptions, action: str) -> None:
+def command(shown: ViewOptions, action: str | None) -> None:
     """Show what the cache of this user holds, and remove it if asked to."""
+    if action is None:
+        raise click.UsageError("say what to do: info or clear")
     view, file = shown.view(CacheReport), ResultsFile(default_path())
     held = file.contents()
     file.close()

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import select
 import sys
 from contextlib import suppress
 from typing import TextIO
@@ -30,6 +31,14 @@ def discard(number: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)
+
+
+def sleep(seconds: float) -> None:
+    """Wait; raise BrokenPipeError as soon as nobody reads standard output any more."""
+    poll = select.poll()
+    poll.register(1, 0)  # the other end is told without being asked for
+    if poll.poll(seconds * 1000):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class _Closed(io.RawIOBase):

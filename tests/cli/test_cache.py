@@ -192,3 +192,9 @@ def test_standard_input_is_never_kept(spawn: Run, cache: Path, dumps: str) -> No
     for path in ("-", "/dev/stdin"):
         with Path("run/step_1.npz").open("rb") as file:
             assert json.loads(spawn("stats", path, "--cache", "--json", stdin=file).out)["cached"] == 0
+
+
+def test_it_is_told_what_to_do(run: Run) -> None:
+    """Without a word for what to do there is one line, which has both."""
+    found = run("cache")
+    assert (found.code, found.err.splitlines()[-1]) == (2, "Error: say what to do: info or clear")

@@ -215,3 +215,11 @@ def test_a_reader_that_leaves_ends_it(following: "subprocess.Popen[str]", begun:
     begun("new.npz", **{"a.w": np.full((2, 2), 3, np.float32), "a.b": np.zeros(2, np.float32)})
     os.rename("new.npz", "run/step_3.npz")
     assert following.wait(timeout=30) == 0
+
+
+def test_a_threshold_says_how_many_dumps_it_is_from(run: Run, save: Save, waits: Callable[..., Clock]) -> None:
+    """A dump that is not finite counts for no threshold, and is not among those that it is from."""
+    Path("train.log").write_text("step 1 grad_norm: 1\nstep 2 grad_norm: nan\nstep 3 grad_norm: 3\n")
+    waits(nothing)
+    found = run("stats", "train.log", "--follow", "--until-step", "3", "-q", "--rule", "mean")
+    assert "threshold for clip-by-global-norm: 2 (mean, 2 dumps)\n" in found.out

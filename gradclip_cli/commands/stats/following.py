@@ -82,7 +82,7 @@ class Told:
             before = self._thresholds.get(name)
             if threshold is not None and (before is None or f"{threshold:.4g}" != f"{before:.4g}"):
                 self._thresholds[name] = threshold
-                yield Threshold(_SCOPE, "threshold", name, one.rule, threshold, before, len(report.dumps))
+                yield Threshold(_SCOPE, "threshold", name, one.rule, threshold, before, report.total.count)
 
 
 def _places(dumps: Sequence[StatsDump]) -> list[Place]:

@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
-from gradclip_cli.storage.remote.credentials import check_found, profile_of_aws
+from gradclip_cli.storage.remote.credentials import ENDPOINTS, check_found, check_variables, profile_of_aws
 from gradclip_cli.storage.remote.settings import TRIES, Settings, current, own_store
 from gradclip_cli.storage.remote.urls import Url, is_loopback, is_true
 
@@ -32,11 +32,6 @@ _PARTS_AT_ONCE = 4
 _CERTIFICATES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *_CERTIFICATES)
 """How variables begin that a store looks at."""
-_ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
 
 
 class Meta(NamedTuple):
@@ -152,6 +147,7 @@ def _meta(found: Any) -> Meta:
 
 
 def _store(url: Url, settings: Settings) -> Any:
+    check_variables(url.scheme)
     patience = timedelta(seconds=settings.timeout)
     retry: Any = {
         "max_retries": TRIES,
@@ -213,7 +209,7 @@ def _may_be_plain(scheme: str) -> bool:
         for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "AZURE_STORAGE_USE_EMULATOR", "GOOGLE_ALLOW_HTTP")
     ):
         return True
-    endpoint = next((os.environ[name] for name in _ENDPOINTS[scheme] if os.environ.get(name)), "")
+    endpoint = next((os.environ[name] for name in ENDPOINTS[scheme] if os.environ.get(name)), "")
     if scheme == "gs" and "gcs_base_url" in (key := os.environ.get("GOOGLE_SERVICE_ACCOUNT_KEY", "")):
         endpoint = key.partition("gcs_base_url")[2].strip('": ')
     return is_loopback(endpoint.partition("://")[2].partition("/")[0].partition('"')[0])

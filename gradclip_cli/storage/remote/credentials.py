@@ -5,14 +5,17 @@ clouds, which an address of its own network gives them. That address is asked on
 """
 
 import os
+import re
 import socket
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.storage.remote.urls import is_true
+from gradclip_cli.text import printable
 
 _FOUND_IN = {
     "s3": (
@@ -43,6 +46,15 @@ _FOUND_IN = {
         "IDENTITY_ENDPOINT",
     ),
 }
+ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+_OF_EMULATORS = "STORAGE_EMULATOR_HOST"  # often without a scheme
+_SECRETS = ("AWS_", "AZURE_STORAGE_", "AZURE_CLIENT_", "HF_TOKEN")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?")
 _SWITCHED_OFF = "AWS_EC2_METADATA_DISABLED"
 _METADATA = {"s3": "169.254.169.254", "gs": "metadata.google.internal", "az": "169.254.169.254"}
 _PATIENCE = 1.0
@@ -59,6 +71,26 @@ def advice(scheme: str) -> str:
     if scheme in _TO_SET:
         return f"set {_TO_SET[scheme]}, or give --anonymous for a public bucket"
     return "set HF_TOKEN" if scheme == "hf" else "give a URL that is signed, or has a user and a password"
+
+
+def check_variables(scheme: str) -> None:
+    """Raise UsageError for what obstore would not survive: an endpoint that is no URL, or a line break in a key."""
+    for name in ENDPOINTS.get(scheme, ()):
+        if name in os.environ and name != _OF_EMULATORS and not _is_endpoint(os.environ[name]):
+            given = printable(os.environ[name])
+            raise UsageError(f"{name} must be a URL such as http://127.0.0.1:9000, or unset, not '{given}'")
+    for name in sorted(os.environ):
+        if name.upper().startswith(_SECRETS) and _CONTROL.search(os.environ[name]):
+            raise UsageError(f"{name} holds a line break or another control character; set it anew without")
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        known = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and known and bool(_HOST.fullmatch(parts.netloc.rpartition("@")[2]))
 
 
 def check_found(scheme: str, where: str) -> None:

@@ -62,3 +62,15 @@ def test_discard() -> None:
         assert os.write(writing, b"x") == 1
     finally:
         os.close(writing)
+
+
+def test_sleep_ends_with_the_reader() -> None:
+    """Who waits for what comes next ends when nobody reads any more, long before the time is over."""
+    script = "from gradclip_cli.storage.stdio import sleep\nsleep(0.01)\nprint('here', flush=True)\nsleep(600)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"here\n"
+        process.stdout.close()
+        assert b"BrokenPipeError" in process.stderr.read()
+    assert process.returncode == 1

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.servers.surroundings import alone
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.storage.remote import credentials
-from gradclip_cli.storage.remote.credentials import check_found, profile_of_aws
+from gradclip_cli.storage.remote.credentials import check_found, check_variables, profile_of_aws
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,46 @@ def test_none_are_found(scheme: str, variable: str, tmp_path: Path) -> None:
             check_found(scheme, f"{scheme}://b")
         patch.setenv(variable, "x")
         check_found(scheme, f"{scheme}://b")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "127.0.0.1:9",
+        "localhost:9",
+        "nonsense",
+        "http://a:9 ",
+        "http://a:99999",
+        "http:///x",
+        "http://[::1",
+        "http://u:SECRET@ho st",
+    ],
+)
+def test_an_endpoint_is_a_url(endpoint: str) -> None:
+    """An endpoint that obstore would not survive is refused by the name of its variable, without its secrets."""
+    with alone() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(UsageError, match=r"^AWS_ENDPOINT_URL must be a URL") as refused:
+            check_variables("s3")
+        assert "SECRET" not in str(refused.value)
+        check_variables("gs")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "https://u:p@s3.example.com/base", "http://[::1]:9"])
+def test_an_endpoint_may_be_any_url(endpoint: str) -> None:
+    """Addresses, names, ports, users and paths are fine."""
+    with alone() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        check_variables("s3")
+
+
+def test_a_key_has_no_line_break() -> None:
+    """A key that was copied with its line break is refused by its name, and not shown."""
+    with alone() as patch:
+        patch.setenv("AWS_SESSION_TOKEN", "SECRET\n")
+        with pytest.raises(UsageError, match=r"^AWS_SESSION_TOKEN holds a line break[^S]*$"):
+            check_variables("s3")
 
 
 def test_a_machine_of_a_cloud_is_asked_for_them() -> None:
