@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 cleanups: list[Callable[[], None]] = []
-"""Functions to call before the program ends; they run in a signal handler, so they must neither wait nor raise."""
+"""Functions to call before the program ends, the last one first: what stops others from writing comes before what removes files.
+
+They run in a signal handler, so they must not raise, nor wait for long.
+"""
 
 
 def install() -> None:
@@ -46,7 +49,7 @@ def _end(number: int, _: FrameType | None) -> None:
     if _holding:
         _waiting.append(number)
         return
-    for clean in cleanups:
+    for clean in reversed(cleanups):
         clean()
     if number in _calm:
         os._exit(0)

@@ -1,6 +1,7 @@
 """Hold outputs that are not complete: in temporary files, which go when the program ends."""
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,15 +12,21 @@ from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.replacing import temporary_name
 
 _unfinished: set[str] = set()
+_creating = threading.RLock()
+"""Held while a temporary file is created and noted: a signal finds both or neither."""
+_PATIENCE = 1.0
 made_folders: list[str] = []
 """Directories that were made for outputs, from the outside in; they go with them."""
 
 
 def discard_unfinished() -> None:
     """Remove unfinished files and the directories made for them; safe to call from a signal handler."""
-    for path in tuple(_unfinished):
+    known = _creating.acquire(timeout=_PATIENCE)  # no other thread is about to create one, nor begins to
+    while _unfinished:
         with suppress(OSError):
-            os.unlink(path)
+            os.unlink(_unfinished.pop())
+    if known:
+        _creating.release()
     for folder in reversed(made_folders):
         with suppress(OSError):
             os.rmdir(folder)
@@ -69,12 +76,13 @@ def beside(target: str, path: str) -> Staged:
     """Create the temporary file beside the path of a target; the name is random, readable by its owner only."""
     temporary = os.path.join(os.path.dirname(path), temporary_name())
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    _unfinished.add(temporary)
-    try:
-        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
-    except OSError as error:
-        _unfinished.discard(temporary)
-        raise failed(error, target) from error
+    with _creating:
+        _unfinished.add(temporary)
+        try:
+            return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
+        except OSError as error:
+            _unfinished.discard(temporary)
+            raise failed(error, target) from error
 
 
 def failed(error: OSError, target: str) -> OutputError:

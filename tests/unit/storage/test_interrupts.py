@@ -46,3 +46,10 @@ def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
             interrupts._end(signal.SIGTERM, None)
         assert ended == []
     assert ended == ["cleaned", "SIGTERM"]
+
+
+def test_the_last_cleanup_comes_first(ended: list[str]) -> None:
+    """What came later is stopped before what came earlier is cleaned up: those who write before the files that they write."""
+    interrupts.cleanups.append(lambda: ended.append("stopped"))
+    interrupts._end(signal.SIGTERM, None)
+    assert ended == ["stopped", "cleaned", "SIGTERM"]
