@@ -98,6 +98,10 @@ def make(folder: Path) -> None:
                 save(folder / order_of(turned), format, listed, f"step_{step}")
 
 
+NORMED = [strategy for strategy in STRATEGIES if strategy.takes_norm]
+"""The strategies that any norm is taken for."""
+
+
 def order_of(turned: bool) -> str:
     """Name the folder of an order."""
     return "turned" if turned else "straight"
@@ -112,7 +116,7 @@ def reports(folder: Path, way: Way, size: str) -> Iterator[tuple[str, Report]]:
     for p in TYPES:
         for rule in RULES if size == "large" else RULES[:1]:
             yield f"stats {p} {rule}", gradclip_cli.stats(paths, rule=rule, tries=TRIES, norm_type=p, **told)
-        for strategy in STRATEGIES if size == "large" else STRATEGIES[-2:]:
+        for strategy in STRATEGIES if size == "large" else NORMED[-2:]:
             if p == 2.0 or strategy.takes_norm:
                 yield f"apply {p} {strategy.name}", _applied(paths[:2], strategy, p, told)
 
