@@ -170,11 +170,10 @@ def _print_config(
     layer_regex: str | None, group_depth: int | None, norm_type: float | None, epsilon: float | None, **keywords: Any
 ) -> None:
     """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
-    norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
-    from gradclip_cli.api.weights import (
-        weights_at,  # with all that opens files, which help and completion need not wait for
-    )
+    # With all that opens files, which help and completion need not wait for.
+    from gradclip_cli.api.weights import weights_at
 
+    norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
     strategy, threshold = keywords["strategy"], keywords["threshold"]
     weights, axis, least = (keywords[name] for name in ("weights", "unit_axis", "min_weight_norm"))
     beside = {"weights": weights_at(weights).sources, "unit_axis": axis, "min_weight_norm": least}

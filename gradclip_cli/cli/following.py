@@ -1,7 +1,7 @@
 """`gradclip stats --follow`: show what is new of a run that goes on, until the user ends it."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ from gradclip_cli.cli.help import RUN, grouped
 from gradclip_cli.cli.options import filled, option_field
 from gradclip_cli.cli.output import warn
 from gradclip_cli.cli.types import REAL, WHOLE
-from gradclip_cli.render import following
 from gradclip_cli.render.view import View
 from gradclip_cli.storage.interrupts import deferred, end_well
 
-_WRITERS: dict[str, Callable[..., None]] = {"table": following.write, "ndjson": following.write_json}
+_FORMATS = ("table", "ndjson")
 """The formats that new dumps can be appended in."""
 
 _MEANINGLESS = ("tries", "steps", "along", "print_threshold", "paste", "by", "columns", "sort", "top")
@@ -51,7 +50,7 @@ class FollowOptions:
             if lost := [name for name in ("interval", "until_step") if name in chosen]:
                 raise click.UsageError(f"{_option(lost[0])} needs --follow")
             return
-        if view.format not in _WRITERS:
+        if view.format not in _FORMATS:
             raise click.UsageError(f"--follow writes lines as they come: a table or ndjson, not {view.format}")
         for name in _MEANINGLESS:
             value = given.params[name]
@@ -65,14 +64,15 @@ follow_options = grouped(RUN, filled(FollowOptions, "following"), rare=True)
 def show_followed(paths: tuple[str, ...], options: FollowOptions, view: View, asked: Mapping[str, Any]) -> None:
     """Show new dumps and events until the user or a step ends it; each line is whole when it does."""
     from gradclip_cli.api.follow import follow  # with numpy, which help need not wait for
+    from gradclip_cli.render.following import write, write_json
 
     end_well()
     chosen = click.get_current_context().get_parameter_source("rule") is not ParameterSource.DEFAULT
-    begun = False
+    show, begun = (write if view.format == _FORMATS[0] else write_json), False
     for found in follow(paths, asked, options.interval, options.until_step, chosen=chosen):
         with deferred():
             warn(found.warnings)
-            _WRITERS[view.format](found.report, found.dumps, found.events, sys.stdout, first=not begun)
+            show(found.report, found.dumps, found.events, sys.stdout, first=not begun)
             sys.stdout.flush()  # a reader that has left ends the program, too
         begun = begun or bool(found.dumps)
 

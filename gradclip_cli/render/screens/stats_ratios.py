@@ -1,7 +1,8 @@
 """Show the norms of gradients over those of weights on the screen of `stats`, and which blocks have the largest."""
 
 from collections.abc import Iterator
-from statistics import median
+
+import numpy as np
 
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, aligned, line, strong
@@ -11,7 +12,7 @@ from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.stats import StatsReport
 
 MOST = 4
-"""The most blocks that are shown, from the largest ratio and the smallest."""
+"""The most blocks that are shown."""
 
 _USUAL = "1e-3"
 """The update ratio that people look for."""
@@ -25,9 +26,10 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     if not ratios:
         yield line("|g| / |w|   no ratio is finite")
         return
-    whole = f"|g| / |w|   median {figure(median(ratios))}   max {figure(max(ratios))}"
+    usual = float(np.median(ratios))
+    whole = f"|g| / |w|   median {figure(usual)}   max {figure(max(ratios))}"
     if report.lr is not None:
-        update = figure(report.lr * median(ratios))
+        update = figure(report.lr * usual)
         whole += f"   update {update} (usual: {_USUAL})"
     yield from wrapped(whole, room)
     known = sorted((row for row in report.blocks if row.ratio is not None), key=lambda row: -(row.ratio or 0.0))
