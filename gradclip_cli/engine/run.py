@@ -4,12 +4,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradclip_cli.engine.executors.base import Executor, Several
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.known_ties import KnownTies
-from gradclip_cli.engine.unit_meter import UnitMeter
 from gradclip_cli.errors import located
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
@@ -19,6 +18,9 @@ from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from gradclip_cli.engine.unit_meter import UnitMeter
 
 Found = TypeVar("Found")
 
@@ -68,10 +70,12 @@ class Run:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers, self._outlines)
 
-    def unit_meter(self, source: DumpSource) -> UnitMeter | None:
+    def unit_meter(self, source: DumpSource) -> "UnitMeter | None":
         """Return what measures the units of a dump; None where no axis of them is given."""
         if self.unit_axis is None:
             return None
+        from gradclip_cli.engine.unit_meter import UnitMeter  # with all that measures, which lists need not wait for
+
         return UnitMeter(self.unit_axis, self.workers.work, in_pieces=source.layout.in_pieces)
 
     def places(self, names: Sequence[str]) -> Sequence[LayerParam]:

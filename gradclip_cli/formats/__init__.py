@@ -33,7 +33,7 @@ def _npz() -> "Format":
 _LOADERS: dict[str, Callable[[], "Format"]] = {"safetensors": _safetensors, "hdf5": _hdf5, "npz": _npz}
 
 FORMATS = tuple(_LOADERS)
-"""The names of the formats, in the order in which they are tried on a file."""
+"""The names of the formats."""
 
 
 @cache
