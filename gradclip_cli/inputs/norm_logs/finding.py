@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.formats import FORMATS, suffixes
+from gradclip_cli.formats import FORMATS, by_suffix, suffixes
 from gradclip_cli.inputs.folders import ENDINGS
 from gradclip_cli.inputs.norm_logs.base import LOG
 from gradclip_cli.storage import locations
@@ -98,9 +98,8 @@ def is_folder_of_logs(folder: str) -> bool:
 
 def refuse_logs(paths: Sequence[str], command: str) -> None:
     """Raise InputError for a log that is given to a command which needs gradients; lines of text may be anything."""
-    ends = (*suffixes(), *ENDINGS)
     for path in paths:
-        if stream_name(path, 0) == STANDARD or path.lower().endswith(ends):
+        if stream_name(path, 0) == STANDARD or path.lower().endswith(ENDINGS) or by_suffix(path) is not None:
             continue
         if is_folder_of_logs(path) if locations.is_folder(path) else locations.is_file(path) and _is_sure(path):
             raise InputError(f"holds norms, not gradients; {command} needs gradients: take stats", path=path)
