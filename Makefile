@@ -85,7 +85,8 @@ fuzz: $(VENV)/tested ## Read damaged dumps for MINUTES minutes a format.
 
 ci: test lint types docs ## Do what CI does.
 
-docs: $(DOCS_VENV)/installed ## Build the documentation; a warning is an error.
+docs: $(DOCS_VENV)/installed $(VENV)/tested ## Build the documentation, a warning of which is an error, and run all its examples.
+	$(BIN)/python -m pytest -q -m "" tests/docs
 	$(DOCS_VENV)/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 
 docs-serve: docs ## Build the documentation and serve it on http://localhost:8000.
