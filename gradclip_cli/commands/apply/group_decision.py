@@ -73,8 +73,8 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
     norm = group.norm
     if math.isinf(norm):
         raise _too_large(group)
-    if group.action is not None and group.finite:
-        return group.action
+    if group.action is not None and (group.finite or group.strategy.group is Group.ELEMENT):
+        return group.action  # one of elements follows the policy for NaN itself
     limit = math.inf if threshold is None else threshold
     if group.strategy.group is Group.ELEMENT:
         limit = stored_limit(limit, group.scale)
