@@ -97,14 +97,18 @@ _LEAST = -990
 
 
 def _moving(values: Matrix, taken: Mask, rate: float) -> Matrix:
-    """Return Σ rate^(t-k) x_k / Σ rate^(t-k) after each step t, over the values that are taken; NaN before the first of them."""
+    """Return Σ rate^(t-k) x_k / Σ rate^(t-k) after each step t, over the values that are taken; NaN before the first of them.
+
+    A mean of one value is that value, even after a much larger one at a rate of 0.
+    """
     if taken.all():
         return _moving_of_all(values, rate)
     found, mean, weight = np.empty(values.shape), np.zeros(values.shape[1]), np.zeros(values.shape[1])
     with np.errstate(invalid="ignore"):
         for row, has, out in zip(values, taken, found, strict=True):
             np.copyto(weight, weight * rate + 1.0, where=has)
-            np.copyto(mean, mean + (row - mean) / np.maximum(weight, 1.0), where=has)
+            moved = np.where(weight == 1, row, mean + (row - mean) / np.maximum(weight, 1.0))
+            np.copyto(mean, moved, where=has)
             np.copyto(out, np.where(weight > 0, mean, np.nan))
     return found
 
@@ -115,8 +119,11 @@ def _moving_of_all(values: Matrix, rate: float) -> NDArray[np.float64]:
     mean, moved = (np.zeros(values.shape[1]) for _ in range(2))
     for row, out in zip(values, found, strict=True):
         weight = weight * rate + 1.0
-        np.subtract(row, mean, out=moved)
-        np.divide(moved, weight, out=moved)
-        np.add(mean, moved, out=out)
+        if weight == 1:
+            np.copyto(out, row)
+        else:
+            np.subtract(row, mean, out=moved)
+            np.divide(moved, weight, out=moved)
+            np.add(mean, moved, out=out)
         mean = out
     return found
