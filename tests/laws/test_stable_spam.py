@@ -145,7 +145,7 @@ def figures(asked: Mapping[str, Any]) -> list[Any]:
 
 def tried(asked: Mapping[str, Any]) -> list[float | None]:
     """What `stats` says of the rule."""
-    [one] = stats(**asked, tries=["stable-spam"]).tries or ()
+    [one] = stats(**asked, tries=["stable-spam"]).tries or []
     return [one.clip_rate, one.mean_factor, one.lost_energy, one.cosine, one.least_cosine]
 
 

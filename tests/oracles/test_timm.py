@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file, save_file
 
 torch = pytest.importorskip("torch")
 timm = importlib.util.find_spec("timm")
 if timm is None or not timm.submodule_search_locations:
     pytest.skip("timm is not installed", allow_module_level=True)
+
+from safetensors.torch import load_file, save_file
 
 from gradclip_cli import apply
 
