@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.commands.apply.group_decision import too_large
 from gradclip_cli.commands.apply.groups import NormGroup, rule_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.limited_norms import Located, SeriesElements
@@ -73,7 +74,7 @@ def _elements(
     dumps: Sequence[MeasuredDump],
     run: Run,
 ) -> SeriesElements:
-    """Return the elements of groups, dumps × groups."""
+    """Return the elements of groups, dumps × groups; raise InputError for a norm above float64."""
     inside: list[list[tuple[int, NormGroup]]] = [[] for _ in dumps]
     for column, places in enumerate(histories.values()):
         for place in places:
@@ -86,6 +87,8 @@ def _elements(
         peaks[k, columns] = [group.norm for _, group in own]
         if own:  # the last kind of sums is that of squares
             norms[k, columns] = dump.stats.merge_groups(members, types).norms(len(types) - 1, 2.0)
+    if np.isinf(norms).any():
+        raise too_large(Group.TENSOR)
     return SeriesElements(located, peaks, norms, run)
 
 
