@@ -68,7 +68,7 @@ SERVERS := MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_mod
 remote: $(VENV)/remote/installed $(VENV)/servers/installed ## Test with a Dask cluster, and with servers of S3 and Azure that others wrote.
 	$(SERVERS) $(VENV)/remote/bin/python -m pytest -q -m remote tests/remote tests/cluster
 
-oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
+oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs, and adaptive-clip against timm.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
 
 browser: $(VENV)/browser/installed ## Look at reports in a Chromium, which is installed on Debian if there is none.
@@ -214,6 +214,7 @@ $(VENV)/remote/installed: pyproject.toml
 $(VENV)/oracles/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/oracles
 	$(VENV)/oracles/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0 transformers accelerate lightning mlflow-skinny tensorboard tensorboardX
+	$(VENV)/oracles/bin/python -m pip install --quiet --no-deps timm
 	touch $@
 
 $(VENV)/browser/installed: pyproject.toml

@@ -64,7 +64,7 @@ def report(
         values,
         wanted,
     )
-    return pipeline.report(plan, begin(progress, plan.sources, 1), asked["scheduler"])
+    return pipeline.report(plan, begin(progress, plan.sources, 2 if plan.stats.rereads else 1), asked["scheduler"])
 
 
 _own = signature(report)

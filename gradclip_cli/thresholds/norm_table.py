@@ -13,6 +13,7 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
+from gradclip_cli.thresholds.stable_spam import Elements
 
 
 class Step(NamedTuple):
@@ -196,6 +197,7 @@ class SeriesNorms(NamedTuple):
     l2: L2Norms | None = None  # only if strategies are tried
     counts: Counts | None = None  # only of a single dump
     own: Mapping[str, OwnNorms] = {}  # by strategy, of those that compare others; nobody changes it
+    elements: Elements | None = None  # of tensors, only if a rule looks at them again
 
     def without_outstanding(self) -> "SeriesNorms":
         """Return the norms of the steps that were not captured for what they are like: those are no sample of the run.
@@ -215,6 +217,7 @@ class SeriesNorms(NamedTuple):
             blocks=layers if self.blocks is self.layers else self.blocks.of_steps(rows),
             l2=None if self.l2 is None else self.l2.of_steps(rows),
             own={name: one.of_steps(rows) for name, one in self.own.items()},
+            elements=None if self.elements is None else self.elements.of_steps(rows),
         )
 
     def compared(self, strategy: Strategy) -> NormTable:

@@ -29,7 +29,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         dumps = by_step([dump for measure in each for dump in measure()])
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         weights = measure_weights(plan.weights, run) if plan.weights else None
-        decided = decide(plan, dumps, weights)
+        decided = decide(plan, dumps, weights, run)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written, outputs)
         outputs.commit()

@@ -60,7 +60,9 @@ def _with_groups(plan: StatsPlan, groups: set[Group]) -> StatsPlan:
         if strategy is not None and strategy.group not in groups:
             what = f"{strategy.name} needs more than the norms that {path} holds"
             if isinstance(rule, AdaptiveRule) and rule.bound:
-                what = f"{rule} needs the norm of each {strategy.group.value} at each step, which {path} does not hold"
+                needed = "elements" if rule.rereads else "norm"
+                kind = Group.TENSOR if rule.rereads else strategy.group
+                what = f"{rule} needs the {needed} of each {kind.value} at each step, which {path} does not hold"
             raise UsageError(f"{what}; clip-by-global-norm needs no more, and dumps of gradients hold all")
     return replace(plan, groups=frozenset(groups))
 

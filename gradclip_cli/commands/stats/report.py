@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes, nonfinite, _, ratios = collected
+    layout, norms, failed, notes, nonfinite, _, ratios, _ = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     usual = norms.without_outstanding()  # what thresholds are chosen from
     offers, runs = candidates(plan, usual), _adaptive_runs(plan, norms)
@@ -115,7 +115,8 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
         return {}
     own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
     return {
-        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL)) for one in own
+        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL), norms.elements)
+        for one in own
     }
 
 
@@ -154,10 +155,25 @@ def stats_of(
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, one) for one in surveys), plan, taken, weights)
+    found = with_elements(collect((partial(measured, one) for one in surveys), plan, taken, weights), run)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run, memory) if found.largest is not None else None)
+
+
+def with_elements(found: Collected, run: Run) -> Collected:
+    """Return what was collected with the elements of all tensors, if a rule looks at these again."""
+    if not found.located:
+        return found
+    from gradclip_cli.engine.limited_norms import Located, SeriesElements  # with all that changes elements
+
+    norms, columns = found.norms, {str(group): k for k, group in enumerate(found.norms.params.groups)}
+    located = [
+        Located(places, np.array([columns[name] for name in names], np.int64)) for places, names in found.located
+    ]
+    squares = norms.params if norms.l2 is None else norms.l2.params
+    elements = SeriesElements(located, norms.max_abs.norms, squares.norms, run)
+    return found._replace(norms=norms._replace(elements=elements))
 
 
 def stats_of_logs(joined: "JoinedLogs", plan: StatsPlan) -> StatsReport:
