@@ -56,7 +56,7 @@ def stable_spam(peaks: Matrix, present: Mask, rule: AdaptiveRule, elements: Elem
     A moving mean is moved by the inverse of the sum of its weights, which keeps a constant to the last bit; the authors divide
     two rounded numbers. Three things of the optimizer are left out. The moments of Adam, and that they are set to 0 every 1000
     steps, cannot be told from gradients. The code sets its count of steps to 1 then, too, so that its limits are far too high
-    afterwards; the paper does not, and neither is it done here. The decay of gamma1 needs to know the length of the training.
+    afterwards; that is not done here. The decay of gamma1 needs to know the length of the training.
     What is not finite moves nothing, and has the M, m and v of the step before.
     """
     taken = present & np.isfinite(peaks)
