@@ -8,6 +8,7 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
 from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.notebook import InNotebooks
+from gradclip_cli.reports.ratios import RatioTable
 from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
@@ -17,7 +18,7 @@ from gradclip_cli.reports.stats_findings import (
     StatsTrend,
     Vanishing,
 )
-from gradclip_cli.reports.stats_series import BlockStep, LayerStep, NormSeries
+from gradclip_cli.reports.stats_series import BlockStep, KindStep, LayerStep, NormSeries
 from gradclip_cli.reports.stats_thresholds import (
     Advised,
     Candidate,
@@ -157,6 +158,7 @@ class _StatsReport(NamedTuple):
     epsilon: TableOnly[float] = 0.0  # added to a norm before it is compared
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
+    kind_steps: TableOnly[Sequence[KindStep]] = ()
     series: NormSeries | None = None
     shares: Section[list[BlockShare]] = None
     tries: Section[list[Tried]] = None
@@ -168,6 +170,7 @@ class _StatsReport(NamedTuple):
     lr: Section[float] = None
     log: TableOnly[str] = ""
     module_kinds: TableOnly[Sequence[StatsKind]] = ()
+    beside: TableOnly[RatioTable | None] = None  # the norms of layers and of their weights, step by step
 
 
 class StatsReport(InNotebooks, _StatsReport):
@@ -185,7 +188,10 @@ class StatsReport(InNotebooks, _StatsReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "layer", "param", "step", "layer,step", "block,step")
+    kinds: ClassVar[tuple[str, ...]] = (
+        *("total", "block", "kind", "layer", "param", "step"),
+        *("layer,step", "block,step", "kind,step"),
+    )
     scopes: ClassVar[Mapping[str, str]] = {
         "param": "params",
         "layer": "layers",
@@ -195,6 +201,7 @@ class StatsReport(InNotebooks, _StatsReport):
         "total": "total",
         "layer,step": "layer_steps",
         "block,step": "block_steps",
+        "kind,step": "kind_steps",
     }
 
     @property

@@ -36,6 +36,15 @@ class LayerStep(NamedTuple):
     norm: float | None
 
 
+class KindStep(NamedTuple):
+    """The norm of one kind of module in one dump, None where the dump has nothing of it."""
+
+    input: str | list[str]
+    step: int | None
+    kind: str
+    norm: float | None
+
+
 class BlockStep(NamedTuple):
     """The norm of one block in one dump, None where the dump has nothing of it."""
 

@@ -97,6 +97,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("kind", Grid(f"{norm} of each kind {over}", kind, kind_rows, total, _above(report, "kind"), "kind")),
         ("layer,step", _by_step(report, norm, "layer")),
         ("block,step", _by_step(report, norm, "block")),
+        ("kind,step", _by_step(report, norm, "kind")),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         *thresholds.adaptive(report),
@@ -134,8 +135,8 @@ class _Beside(NamedTuple):
 
 
 def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:
-    """Return a table with a row for each layer or block and each step."""
-    every = report.layer_steps if kind == "layer" else report.block_steps
+    """Return a table with a row for each layer, block or kind and each step."""
+    every = {"layer": report.layer_steps, "block": report.block_steps, "kind": report.kind_steps}[kind]
     columns = (Column(kind, text=True), Column("step"), Column("norm"), Column("input", text=True))
     rows = LazyRows(
         lambda row: (
