@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pandas
 
 
+LAYER, BLOCK, KIND = BY = ("layer", "block", "kind")
+"""What the rows of maps are."""
+
+
 class Parted(NamedTuple):
     """How the norms of two runs differ, step by step, of the whole and of each block in both; or why they cannot be compared."""
 
@@ -31,6 +35,7 @@ class _RunReport(NamedTuple):
     failed: Sequence[GradclipError]
     values: ValueReport | None = None
     parted: Parted | None = None
+    by: str = LAYER
 
 
 class RunReport(InNotebooks, _RunReport):
@@ -38,6 +43,7 @@ class RunReport(InNotebooks, _RunReport):
 
     `title` is what the user calls the run, or its path. `failed` holds the errors of dumps that were left out.
     `values` counts elements by magnitude, if the user asked for it. `parted` says where the runs part, if there are two.
+    `by` says what the rows of maps are.
     """
 
     __slots__ = ()

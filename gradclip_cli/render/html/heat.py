@@ -69,12 +69,13 @@ def row_values(
     return values
 
 
-def unfolded(columns: Values, *, several: bool) -> list[dict[str, Any]]:
-    """Return the transforms that make a datum of each cell that is not absent."""
+def unfolded(columns: Values, *, several: bool, unit: float = 1.0) -> list[dict[str, Any]]:
+    """Return the transforms that make a datum of each cell that is not absent; it tells its ratio times a `unit`."""
     layer, zero = "datum.name", f"datum.c == {ZERO}"
     if several:
         layer, zero = "datum.of[floor(datum.w / 2)]", f"{zero} || datum.w % 2 == 1"
-    times = f"datum.c == {ZERO} ? '0' : format(pow(10, datum.log), '.2~g')"
+    ratio = "pow(10, datum.log)" if unit == 1 else f"{unit!r} * pow(10, datum.log)"
+    times = f"datum.c == {ZERO} ? '0' : format({ratio}, '.2~g')"
     return [
         {"flatten": ["c", "w"] if several else ["c"]},
         {"window": [{"op": "row_number", "as": "k"}], "groupby": ["row"]},
@@ -136,8 +137,11 @@ def y_axis(rows: MapRows) -> dict[str, Any]:
     return {"field": "row", "type": "nominal", "title": None, "axis": axis, "scale": scale}
 
 
-def colour(title: str, found: Pooled) -> dict[str, Any]:
-    """Return the colours of ratios, as wide as almost all of them need, from a factor of 10 to one of 1,000 either way."""
+def colour(title: str, found: Pooled, unit: float = 1.0) -> dict[str, Any]:
+    """Return the colours of ratios, as wide as almost all of them need, from a factor of 10 to one of 1,000 either way.
+
+    The legend tells ratios times a `unit`.
+    """
     known = np.abs(found.cells[np.abs(found.cells) < -ZERO])
     most = float(min(3.0, max(1.0, np.ceil(np.percentile(known, 99.5) / 50) / 2))) if known.size else 1.0
     legend = {
@@ -147,7 +151,9 @@ def colour(title: str, found: Pooled) -> dict[str, Any]:
         "title": title,
         "titleOrient": "left",
         "values": [-int(most), 0, int(most)],
-        "labelExpr": "format(pow(10, datum.value), ',.2~r')",
+        "labelExpr": "format(pow(10, datum.value), ',.2~r')"
+        if unit == 1
+        else f"format({unit!r} * pow(10, datum.value), '.2~g')",
     }
     scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "interpolate": "lab", "clamp": True}
     return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}
@@ -199,12 +205,23 @@ def above(x: View, rows: MapRows, found: Pooled, columns: Values) -> list[View]:
     return [{"data": {"values": values}, "mark": mark, "encoding": encoding}] if values else []
 
 
-def legend_of(found: Pooled) -> list[str]:
+def legend_of(found: Pooled, nonfinite: str = "not finite", zero: str = "0", absent: str = "absent") -> list[str]:
     """Say how to tell cells that are no ratio, of the kinds that a map has, in one line or none."""
     kinds = {
-        "✕ above, and cells of its colour: not finite": (found.cells == NONFINITE).any(),
-        "thin line: 0": found.any_zero.any(),
-        "empty: absent": (found.cells == ABSENT).any(),
+        f"✕ above, and cells of its colour: {nonfinite}": (found.cells == NONFINITE).any(),
+        f"thin line: {zero}": found.any_zero.any(),
+        f"empty: {absent}": (found.cells == ABSENT).any(),
     }
     texts = [text for text, there in kinds.items() if there]
     return [f"{'; '.join(texts).capitalize()}."] if texts else []
+
+
+def rings(x: View, values: Values, **told: Any) -> list[View]:
+    """Return rings around cells, each at its `row` and where it is `at`, which are seen on any colour."""
+    ring: View = {"type": "point", "shape": "circle", "size": 130, "filled": False, "clip": True}
+    place = {"x": {**x, "field": "at"}, **told, "y": {"field": "row", "type": "nominal"}}
+    return [
+        {"data": {"values": values}, "mark": {**ring, "color": color, "strokeWidth": width}, "encoding": place}
+        for color, width in (("white", 4), ("black", 1.5))
+        if values
+    ]
