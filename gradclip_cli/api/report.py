@@ -16,6 +16,7 @@ from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse
 from gradclip_cli.inputs.wanted_steps import refuse_slices
 from gradclip_cli.render.html.drawing import check_library
 from gradclip_cli.reports.run import RunReport
+from gradclip_cli.reports.stats_series import LAYER
 from gradclip_cli.storage.location_names import absolute, without_query
 from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.streams import STANDARD, stream_name
@@ -39,6 +40,7 @@ def report(
     format: str | None = None,
     against: Path | None = None,
     values: bool = False,
+    by: str = LAYER,
     overwrite: bool = False,
     progress: Progress | None = None,
     **keywords: Unpack[StatsKeywords],
@@ -48,7 +50,8 @@ def report(
     `output` is written as one HTML file that needs no network, without any script where it is to be `static`; `figures` is a
     directory for each picture as a file, in the `format` svg, png or pdf. Both need vl-convert-python. `title` is the path without
     its directories by default. `against` is another run, a log or dumps, that is read with the same keywords; `values` counts
-    elements by magnitude. The other keywords are those of `stats`; `check` goes by its default limits. Raises `GradclipError`.
+    elements by magnitude. `by` says what the rows of maps are: a layer, a block or a kind of module. The other keywords are those of
+    `stats`; `check` goes by its default limits. Raises `GradclipError`.
     """
     asked: dict[str, Any] = {**{name: one.default for name, one in _OF_STATS.items()}, **keywords}
     wanted = Wanted(_path(output), static, _path(figures), format, overwrite)
@@ -63,6 +66,7 @@ def report(
         None if other is None else replace(stats_plan([other], second, asked), tries=()),
         values,
         wanted,
+        by,
     )
     return pipeline.report(plan, begin(progress, plan.sources, 1), asked["scheduler"])
 

@@ -9,14 +9,11 @@ from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.diff import DiffLogs
 from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_series import LAYER
 from gradclip_cli.reports.values import ValueReport
 
 if TYPE_CHECKING:
     import pandas
-
-
-LAYER, BLOCK, KIND = BY = ("layer", "block", "kind")
-"""What the rows of maps are."""
 
 
 class Parted(NamedTuple):

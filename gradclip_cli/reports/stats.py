@@ -8,7 +8,6 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
 from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.notebook import InNotebooks
-from gradclip_cli.reports.ratios import RatioTable
 from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
@@ -18,7 +17,7 @@ from gradclip_cli.reports.stats_findings import (
     StatsTrend,
     Vanishing,
 )
-from gradclip_cli.reports.stats_series import BlockStep, KindStep, LayerStep, NormSeries
+from gradclip_cli.reports.stats_series import BesideWeights, BlockStep, KindStep, LayerStep, NormSeries
 from gradclip_cli.reports.stats_thresholds import (
     Advised,
     Candidate,
@@ -170,7 +169,7 @@ class _StatsReport(NamedTuple):
     lr: Section[float] = None
     log: TableOnly[str] = ""
     module_kinds: TableOnly[Sequence[StatsKind]] = ()
-    beside: TableOnly[RatioTable | None] = None  # the norms of layers and of their weights, step by step
+    beside: TableOnly[BesideWeights | None] = None
 
 
 class StatsReport(InNotebooks, _StatsReport):

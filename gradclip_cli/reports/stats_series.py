@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+LAYER, BLOCK, KIND = BY = ("layer", "block", "kind")
+"""What norms may be of: layers, blocks, or kinds of modules."""
+
 
 class NamedNorms(NamedTuple):
     """Norms by name and step: a row for each name, a column for each step, None where a dump has nothing of it."""
@@ -25,6 +28,13 @@ class NormSeries(NamedTuple):
     def size(self) -> int:
         """The number of norms."""
         return len(self.steps) * sum(len(part.names) for part in (self.blocks, self.layers) if part)
+
+
+class BesideWeights(NamedTuple):
+    """The L2 norms of layers and of their weights, step by step."""
+
+    norms: NamedNorms
+    weights: NamedNorms
 
 
 class LayerStep(NamedTuple):

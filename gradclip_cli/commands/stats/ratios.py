@@ -4,15 +4,44 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.beside import BesideTables
-from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.rows import block_norms
 from gradclip_cli.lazy_rows import Coded
-from gradclip_cli.reports.ratios import Ratio, RatioTable
+from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
+
+
+class RatioTable(NamedTuple):
+    """The L2 norms of weights and of gradients, steps × groups, and the learning rate if it is known."""
+
+    weights: NormTable
+    norms: NormTable
+    lr: float | None
+
+    def of_steps(self) -> list[Ratio]:
+        """Return the figures of each step, of a table of one group."""
+        pairs = zip(self.weights.norms[:, 0].tolist(), self.norms.norms[:, 0].tolist(), strict=True)
+        return [Ratio.of(weight, _ratio(norm, weight), self.lr) for weight, norm in pairs]
+
+    def medians(self) -> list[Ratio]:
+        """Return the medians of each group over the steps that have it and where its ratio is a finite number."""
+        with np.errstate(all="ignore"):
+            ratios = self.norms.norms / self.weights.norms
+        known = self.norms.present & np.isfinite(ratios)
+        there = self.norms.present & np.isfinite(self.weights.norms)
+        return [
+            Ratio.of(_median(self.weights.norms[there[:, k], k]), _median(ratios[known[:, k], k]), self.lr)
+            for k in range(ratios.shape[1])
+        ]
+
+    def joined(self, names: Sequence[str]) -> "RatioTable":
+        """Return the table of layers of the same name together; `names` has one for each group of this table."""
+        return RatioTable(self.weights.joined(names, 2.0), self.norms.joined(names, 2.0), self.lr)
 
 
 def columns_of(table: RatioTable | None, rows: int) -> list[Sequence[float | None]]:
@@ -46,3 +75,12 @@ def _layers(table: NormTable, layout: SeriesLayout) -> NormTable:
     starts = layout.whole.starts[:-1]
     absent = None if table.absent is None else np.logical_and.reduceat(table.absent, starts, axis=1)
     return NormTable([GroupName(layer) for layer in layout.layers], group_norms(table.norms, starts), absent)
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    return float(np.median(values)) if len(values) else None
+
+
+def _ratio(norm: float, weight: float) -> float | None:
+    found = norm / weight if weight else None
+    return found if found is not None and np.isfinite(found) else None

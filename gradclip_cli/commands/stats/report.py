@@ -14,7 +14,7 @@ from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
-from gradclip_cli.commands.stats.series import blocks, kind_norms, module_kinds, series, steps_of
+from gradclip_cli.commands.stats.series import beside_weights, blocks, kind_norms, module_kinds, series, steps_of
 from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
@@ -86,7 +86,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         series=series(norms),
         **found(plan, layout, norms),
         lr=plan.lr,
-        beside=ratios and ratios.layers,
+        beside=beside_weights(ratios),
         nonfinite=nonfinite,
     )
 

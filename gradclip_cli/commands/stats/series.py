@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
-from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
+from gradclip_cli.commands.stats.ratios import RatioTable, WeightRatios, columns_of
+from gradclip_cli.commands.stats.rows import block_names
 from gradclip_cli.inputs.naming import Naming, kind_of
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LaterRows, LazyRows, Zipped
-from gradclip_cli.reports.ratios import RatioTable
 from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsKind
-from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
+from gradclip_cli.reports.stats_series import BesideWeights, NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")
@@ -60,6 +59,11 @@ def series(norms: SeriesNorms) -> NormSeries | None:
         return None
     blocks = None if norms.blocks is norms.layers else _named(norms.blocks)
     return NormSeries([step.number for step in norms.steps], blocks, _named(norms.layers))
+
+
+def beside_weights(ratios: WeightRatios | None) -> BesideWeights | None:
+    """Return the L2 norms of layers and of their weights step by step; None without weights."""
+    return None if ratios is None else BesideWeights(_named(ratios.layers.norms), _named(ratios.layers.weights))
 
 
 def _named(table: NormTable) -> NamedNorms:

@@ -74,8 +74,8 @@ def unfolded(columns: Values, *, several: bool, unit: float = 1.0) -> list[dict[
     layer, zero = "datum.name", f"datum.c == {ZERO}"
     if several:
         layer, zero = "datum.of[floor(datum.w / 2)]", f"{zero} || datum.w % 2 == 1"
-    ratio = "pow(10, datum.log)" if unit == 1 else f"{unit!r} * pow(10, datum.log)"
-    times = f"datum.c == {ZERO} ? '0' : format({ratio}, '.2~g')"
+    ratio = "format(pow(10, datum.log), '.2~g')" if unit == 1 else _told(f"{unit!r} * pow(10, datum.log)")
+    times = f"datum.c == {ZERO} ? '0' : {ratio}"
     return [
         {"flatten": ["c", "w"] if several else ["c"]},
         {"window": [{"op": "row_number", "as": "k"}], "groupby": ["row"]},
@@ -87,6 +87,11 @@ def unfolded(columns: Values, *, several: bool, unit: float = 1.0) -> list[dict[
         {"calculate": "datum.c / 100", "as": "log"},
         {"calculate": f"datum.c == {NONFINITE} ? 'not finite' : {times}", "as": "times"},
     ]
+
+
+def _told(ratio: str) -> str:
+    """Return the expression of a ratio as a reader sees it, which may be so small that its zeros hide it."""
+    return f"format({ratio}, {ratio} < 1e-4 ? '.2~e' : '.2~g')"
 
 
 def x_axis(dumps: Sequence[StatsDump], *, linked: bool) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def colour(title: str, found: Pooled, unit: float = 1.0) -> dict[str, Any]:
         "values": [-int(most), 0, int(most)],
         "labelExpr": "format(pow(10, datum.value), ',.2~r')"
         if unit == 1
-        else f"format({unit!r} * pow(10, datum.value), '.2~g')",
+        else _told(f"{unit!r} * pow(10, datum.value)"),
     }
     scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "interpolate": "lab", "clamp": True}
     return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}

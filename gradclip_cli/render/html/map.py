@@ -1,7 +1,5 @@
 """The map of a run: layers over steps, each norm beside the median of its own layer; and the line of the row that is picked."""
 
-from typing import Any
-
 import numpy as np
 
 from gradclip_cli.render.html.heat import WIDTH, Values, colour, rings, x_axis

@@ -40,7 +40,9 @@ class MapNorms(NamedTuple):
     @property
     def rise(self) -> Rise | None:
         """What rose first."""
-        dump = next((k for k, dump in enumerate(self.heat.dumps) if self.first and dump.input == self.first.input), None)
+        dump = next(
+            (k for k, dump in enumerate(self.heat.dumps) if self.first and dump.input == self.first.input), None
+        )
         return None if self.first is None or dump is None else Rise(self.first, dump, self._rows_of(self.first, dump))
 
     def _rows_of(self, first: FirstRise, dump: int) -> Sequence[str]:

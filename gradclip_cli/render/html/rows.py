@@ -10,9 +10,8 @@ from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.inputs.naming import block_of, kind_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.tables.grid import layer_name
-from gradclip_cli.reports.run import BLOCK, KIND, LAYER
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.reports.stats_series import NamedNorms
+from gradclip_cli.reports.stats_series import BLOCK, KIND, LAYER, NamedNorms
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, StepRows
 
@@ -102,9 +101,14 @@ def matrix_by(stats: StatsReport | None, by: str) -> NormMatrix | None:
     named = stats and stats.series and (stats.series.layers or stats.series.blocks)
     if not named or not named.names or stats is None:
         return None
+    return joined(named, stats, by, stats.norm_type)
+
+
+def joined(named: NamedNorms, stats: StatsReport, by: str, p: float) -> NormMatrix:
+    """Return the P-norms of layers, or of the blocks or kinds that they are parts of, in the order of their first layers."""
     matrix = matrix_of(named)
     parts = parts_of(matrix.layers, stats, by)
-    return matrix if parts == list(matrix.layers) else NormMatrix.of(matrix.table.joined(parts, stats.norm_type))
+    return matrix if parts == list(matrix.layers) else NormMatrix.of(matrix.table.joined(parts, p))
 
 
 def rows_by(layers: Sequence[str], stats: StatsReport, by: str) -> MapRows:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gradclip_cli.commands.stats.blocks import block_norms
+from gradclip_cli.commands.stats.rows import block_norms
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 
