@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def report(plan: ReportPlan, run: Run, memory: "Memory | None" = None) -> RunReport:
     """Read a run once, and then the one that it is held against, of which what the memory holds is not read."""
     norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run).report()
-    if plan.by != LAYER and not norms.layers:
+    if plan.by != LAYER and plan.stats.logs is not None and not norms.layers:
         raise UsageError(f"--by {plan.by} groups layers, and {printable(norms.inputs[0])} has none; leave it out")
     notes, failed, other, apart = [*norms.notes, *found.notes], [*norms.failed], None, None
     if plan.against is not None:

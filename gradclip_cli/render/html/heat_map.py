@@ -93,7 +93,10 @@ class HeatMap(NamedTuple):
     def data(self, more: Sequence[Mapping[str, Any]] | None = None, unit: float = 1.0) -> View:
         """Return the data of a view, with `more` for each row; ratios are told times a `unit`."""
         values = row_values(self.rows, self.shown, self.cells, more)
-        return {"data": {"values": values}, "transform": unfolded(self.columns, several=self.several, unit=unit)}
+        return {
+            "data": {"values": values},
+            "transform": unfolded(self.columns, self.cells, several=self.several, unit=unit),
+        }
 
     @property
     def several(self) -> bool:

@@ -6,7 +6,7 @@ from gradclip_cli.render.html.heat import WIDTH, Values, colour, rings, x_axis
 from gradclip_cli.render.html.map_norms import MapNorms, Rise, map_norms, sentence_of, table_of
 from gradclip_cli.render.html.picture import PICKED, Picture, View
 from gradclip_cli.render.html.pooled import FEWER_COLUMNS, NONFINITE, ZERO
-from gradclip_cli.render.html.steps import STEP_TICKS, name_of, places
+from gradclip_cli.render.html.steps import name_of, places
 from gradclip_cli.render.html.theme import BAD, NORM
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.text import capital, shortlist
@@ -95,7 +95,7 @@ def _detail(norms: MapNorms) -> View:
     A scale without a number fails in the browser: hidden ends hold that of the steps, a hidden line that of a row without norms.
     """
     heat, columns = norms.heat, norms.heat.columns
-    x = x_axis(heat.dumps, linked=True) | {"field": "at", "axis": {**STEP_TICKS, "grid": True}}
+    x = x_axis(heat.dumps, linked=True, field="at", grid=True)
     title = "picked row, times the median" if heat.several else "norm of the picked row"
     y = {"field": "y", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
     legend = {

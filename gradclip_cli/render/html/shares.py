@@ -95,16 +95,16 @@ def _kinds(layers: Sequence[str], means: Shares, stats: StatsReport) -> list[_Gr
     kinds: dict[str, list[int]] = {}
     for k, kind in enumerate(parts_of(layers, stats, KIND)):
         kinds.setdefault(kind, []).append(k)
-    return _largest([_Group(kind, found) for kind, found in kinds.items()], means, len(SERIES))
+    return _largest([_Group(kind, found) for kind, found in kinds.items()], means, len(SERIES), KIND)
 
 
-def _largest(groups: list[_Group], means: Shares, most: int) -> list[_Group]:
+def _largest(groups: list[_Group], means: Shares, most: int, noun: str = "layer") -> list[_Group]:
     if len(groups) <= most:
         return groups
     order = sorted(groups, key=lambda group: -float(means[list(group.layers)].sum()))
     kept = {group.name for group in order[: most - 1]}
     left = [group for group in groups if group.name not in kept]
-    rest = _Group(f"{plural(len(left), 'other layer')}", [layer for group in left for layer in group.layers])
+    rest = _Group(plural(len(left), f"other {noun}"), [layer for group in left for layer in group.layers])
     return [*(group for group in groups if group.name in kept), rest]
 
 

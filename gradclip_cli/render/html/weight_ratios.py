@@ -1,6 +1,7 @@
 """The ratios of gradients to weights that a picture is drawn from, with the figures that its words and its table take from them."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -125,29 +126,25 @@ def _middle(values: Matrix, known: Mask) -> float | None:
 
 
 def table_of(ratios: WeightRatios) -> NumberTable:
-    """Return the median and the largest ratio of each row, of the layer that has the largest where a row has several."""
-    heat, matrix = ratios.heat, ratios.matrix
-    known = matrix.present & np.isfinite(matrix.norms)
-    rows = []
+    """Return the median and the largest ratio of each row, of the layer that has the largest where a row has several.
+
+    Of one dump it has the only one. What no row has is no column.
+    """
+    heat, matrix, single = ratios.heat, ratios.matrix, len(ratios.dumps) == 1
+    known, out = matrix.present & np.isfinite(matrix.norms), Counter(one.row for one in ratios.found)
+    rows, usual = [], "" if single else "median "
     for row, (layer, dump) in enumerate(_tops(ratios)):
         there = known[layer]
-        top = float(matrix.norms[layer, dump]) if there[dump] else None
-        several = [figure(_middle(matrix.norms[layer], there)), name_of(ratios.dumps[dump]) if there[dump] else "-"]
-        out = sum(1 for one in ratios.found if one.row == layer)
-        figures = [figure(_middle(ratios.weights[layer], there)), *several[:1], figure(top), *several[1:]]
-        rows.append([*heat.named(row, layer), *figures, f"{out:,}", f"{int((~there).sum()):,}"])
-    heads = [
-        *heat.heads,
-        "median |w|",
-        f"median {ratios.word}",
-        "largest",
-        "at step",
-        "dumps that stand out",
-        "dumps without",
-    ]
+        middles = [figure(_middle(values[layer], there)) for values in (ratios.weights, matrix.norms)]
+        top = [figure(float(matrix.norms[layer, dump])), name_of(ratios.dumps[dump])] if there[dump] else ["-", "-"]
+        counts = [f"{number:,}" for number in (out[layer], int((~there).sum()))]
+        rows.append([*heat.named(row, layer), *middles, *([] if single else [*top, *counts])])
+    heads = [*heat.heads, f"{usual}|w|", f"{usual}{ratios.word}"]
+    heads += [] if single else ["largest", "at step", "dumps that stand out", "dumps without"]
+    kept = [k for k, head in enumerate(heads) if "dumps" not in head or {row[k] for row in rows} != {"0"}]
     caption = f"{capital(ratios.word)}s of {heat.rows.part}s: {ratios.formula}"
     caption += f"; of each {heat.rows.noun}, the {heat.rows.part} with the largest" if heat.several else ""
-    return NumberTable(caption, heads, rows)
+    return NumberTable(caption, [heads[k] for k in kept], [[row[k] for k in kept] for row in rows])
 
 
 def sentence_of(ratios: WeightRatios) -> str:

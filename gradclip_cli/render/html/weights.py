@@ -1,5 +1,6 @@
 """Gradients beside weights: the ratio of their norms, or the update ratio, of the whole as a line and of layers as a map."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from gradclip_cli.render.html.norm_axis import NormAxis, drawn
 from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.pooled import FEWER_COLUMNS, Norms
-from gradclip_cli.render.html.steps import STEP_TICKS, name_of, places
+from gradclip_cli.render.html.steps import name_of, places
 from gradclip_cli.render.html.theme import BAD, EXPLODES, NORM, RULE
 from gradclip_cli.render.html.weight_ratios import (
     USUAL,
@@ -26,14 +27,17 @@ from gradclip_cli.reports.run import RunReport
 from gradclip_cli.text import capital, plural
 from gradclip_cli.thresholds.samples import Mask
 
-_LINE = 150
-"""The height of the line of the whole, in pixels."""
+_LINE, _MOST_TICKS = 150, 8
+"""The height of the line of the whole, in pixels, and its most ticks."""
 
 _DENSE, _SMALL, _SMALLEST = 400, 14, 2
 """The number of points above which they are smallest, and the areas of points in square pixels."""
 
-_MOST_RINGS = 60
-"""The most cells with a ring: those farthest above their limits."""
+_FEW_DOTS, _DOT = 60, 45
+"""Up to how many points of one dump are large, and how large."""
+
+_MOST_RINGS, _FEW_RINGS, _LARGE, _SMALLER = 200, 20, 130, 36
+"""The most cells with a ring, those farthest above their limits; up to how many have large ones, and the areas of rings."""
 
 _EDGE: View = {"type": "text", "fontSize": 10, "color": BAD, "clip": True}
 _LEVEL: View = {"type": "rule", "color": RULE, "strokeWidth": 1.2, "clip": True}
@@ -79,12 +83,13 @@ def _line(ratios: WeightRatios, title: str, *, linked: bool) -> list[View]:
         "at": [at[row] for row in rows],
         "ratio": [drawn(float(points.norms[row])) if points.positive[row] else None for row in rows],
         "weights": [None if (norm := ratios.dumps[row].weight_norm) is None else drawn(norm) for row in rows],
-        "where": [points.where(row) for row in rows],
     }
-    x = x_axis(ratios.dumps, linked=linked) | {"field": "at", "axis": {**STEP_TICKS, "grid": True}}
-    y = axis.y("ratio", title=ratios.word)
+    if points.each > 1 or any(dump.name is not None or dump.step is None for dump in points.dumps):
+        columns["where"] = [points.where(row) for row in rows]
+    x = x_axis(ratios.dumps, linked=linked, field="at", grid=True)
+    y = axis.y("ratio", title=ratios.word, axis=_decades(axis))
     told = [
-        {"field": "where", "type": "nominal", "title": x["title"]},
+        {"field": "where" if "where" in columns else "at", "type": "nominal", "title": x["title"]},
         {"field": "ratio", "type": "quantitative", "format": ".4~g", "title": ratios.word},
         {"field": "weights", "type": "quantitative", "format": ".4~g", "title": "|w|"},
     ]
@@ -117,6 +122,16 @@ def _line(ratios: WeightRatios, title: str, *, linked: bool) -> list[View]:
         *_edge(points, points.norms == 0, "0", _LINE - 6, x),
     ]
     return [{"title": {"text": title, "subtitle": subtitle}, "width": WIDTH, "height": _LINE, "layer": layers}]
+
+
+def _decades(axis: NormAxis) -> dict[str, Any]:
+    """Return the ticks of a low picture: one a decade, or of many decades some; those of Vega where there are less than three."""
+    whole = range(math.ceil(axis.low), math.floor(axis.high) + 1)
+    return (
+        {"values": [drawn(10.0**k) for k in whole[:: -(-len(whole) // _MOST_TICKS)]]}
+        if len(whole) > 2
+        else {"tickCount": 4}
+    )
 
 
 def _level(ratios: WeightRatios, axis: NormAxis) -> str:
@@ -157,7 +172,11 @@ def _map(ratios: WeightRatios, *, linked: bool) -> View:
         f"{capital(ratios.word)} of each {heat.rows.noun}", subtitle, shade, heat.told(ratios.word), linked=linked
     )
     told = [{"field": "says", "title": "stands out"}]
-    return {**heat.data(unit=ratios.middle), **found, "layer": [*found["layer"], *rings(x, ringed, tooltip=told)]}
+    return {
+        **heat.data(unit=ratios.middle),
+        **found,
+        "layer": [*found["layer"], *rings(x, ringed, _LARGE if len(ringed) <= _FEW_RINGS else _SMALLER, tooltip=told)],
+    }
 
 
 def _ringed(ratios: WeightRatios) -> Values:
@@ -199,7 +218,8 @@ def _of_one_dump(ratios: WeightRatios, title: str) -> View:
         {"field": "ratio", "format": ".4~g", "title": ratios.word},
         {"field": "weights", "format": ".4~g", "title": "|w|"},
     ]
-    dot = {"type": "point", "filled": True, "opacity": 1, "size": 45, "color": NORM}
+    size = _DOT if len(heat.shown) <= _FEW_DOTS else _SMALL
+    dot = {"type": "point", "filled": True, "opacity": 1, "size": size, "color": NORM}
     line = {"data": {"values": [{"ratio": drawn(float(one))} for one in whole]}, "mark": _LEVEL, "encoding": {"x": x}}
     left = {
         "data": {"values": edges},
@@ -210,7 +230,7 @@ def _of_one_dump(ratios: WeightRatios, title: str) -> View:
     said = [text for text, sign in signs.items() if any(one["sign"] == sign for one in edges)]
     none = [f"{plural(int((~present).sum()), rows.part)} without: weights of 0, or none."] if not present.all() else []
     whole_is = f" Line: the whole, {figure(float(whole[0]))}." if len(whole) else ""
-    first = f"{capital(ratios.formula)} of each {rows.part}.{whole_is}{_level(ratios, axis)}"
+    first = f"Each {rows.part}: {ratios.formula}.{whole_is}{_level(ratios, axis)}"
     return {
         "title": {"text": title, "subtitle": [first, *([f"{'; '.join(said)}."] if said else []), *none]},
         "width": WIDTH,
