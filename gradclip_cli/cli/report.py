@@ -52,7 +52,8 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
     type=click.Choice(BY),
     default=LAYER,
     show_default=True,
-    help="Draw the rows of maps by layer, by block (model.layers.9), or by kind of module (model.layers.*.mlp).",
+    metavar="KIND",
+    help="Draw rows of maps by layer, block or kind (layers.*.mlp).",
 )
 @series_options("report")
 @measuring_options
