@@ -182,7 +182,7 @@ class StatsReport(InNotebooks, _StatsReport):
     comes first, since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor is a
     large part of everything. `source` is `log` where norms come from a log, of the kind `log` and by the name `column`.
     `cached` counts the dumps whose figures come from an earlier reading, if that was asked for; `lr` is the learning rate for
-    update ratios.
+    update ratios, `beside` has the norms of layers and of their weights step by step.
     """
 
     __slots__ = ()

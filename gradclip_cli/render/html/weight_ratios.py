@@ -54,6 +54,12 @@ class WeightRatios(NamedTuple):
         return self.heat.dumps
 
     @property
+    def lost(self) -> Mask:
+        """The dumps in which the gradients or the weights are not finite, and not those whose weights are 0 or missing."""
+        found: Mask = np.isnan(self.whole) & np.array([bool(dump.weight_norm) for dump in self.dumps])
+        return found
+
+    @property
     def is_update(self) -> bool:
         """Whether the learning rate is known."""
         return self.word != "ratio"

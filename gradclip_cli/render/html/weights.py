@@ -118,7 +118,7 @@ def _line(ratios: WeightRatios, title: str, *, linked: bool) -> list[View]:
             if marked
             else []
         ),
-        *_edge(points, ~np.isfinite(points.norms), "✕", 6, x),
+        *_edge(points, ratios.lost, "✕", 6, x),
         *_edge(points, points.norms == 0, "0", _LINE - 6, x),
     ]
     return [{"title": {"text": title, "subtitle": subtitle}, "width": WIDTH, "height": _LINE, "layer": layers}]
@@ -155,7 +155,7 @@ def _usual(axis: NormAxis, channel: str, ratios: WeightRatios) -> list[View]:
 def _edge(points: NormPoints, which: Mask, sign: str, height: int, x: View) -> list[View]:
     """Return signs at an edge for ratios that a logarithmic axis has no place for."""
     rows = [{"at": points.places[one.row], "where": points.where(one.row)} for one in points.marked(which)]
-    told = [{"field": "where", "type": "nominal", "title": "no finite ratio" if sign == "✕" else "zero"}]
+    told = [{"field": "where", "type": "nominal", "title": "not finite" if sign == "✕" else "zero"}]
     encoding = {"x": x, "y": {"value": height}, "tooltip": told}
     return [{"data": {"values": rows}, "mark": {**_EDGE, "text": sign}, "encoding": encoding}] if rows else []
 

@@ -69,3 +69,16 @@ def test_of_one_dump_each_layer_is_a_point() -> None:
     assert [(one["row"], one["ratio"]) for one in points["data"]["values"]] == [("h.0.a", 0.0005)]
     assert [(one["row"], one["sign"]) for one in signs["data"]["values"]] == [("h.0.b", "✕"), ("head", "0")]
     assert found.title == "Update ratios"
+
+
+def test_a_dump_that_is_not_finite_has_a_cross_and_one_without_weights_a_gap() -> None:
+    """The line breaks off at both; what is missing is no fault, and has no sign."""
+    given = run(np.array([[1.0, np.nan, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]))
+    *dumps, last = given.stats.dumps
+    without = last._replace(weight_norm=None, ratio=None)
+    found = picture(given._replace(stats=given.stats._replace(dumps=[*dumps, without])))
+    assert found is not None
+    layers = found.alone["vconcat"][0]["layer"]
+    (crosses,) = (one["data"]["values"] for one in layers if one["mark"].get("text") == "✕")
+    assert [one["at"] for one in crosses] == [10]
+    assert layers[1]["data"]["values"][0]["ratio"] == [1.0, None, None]
