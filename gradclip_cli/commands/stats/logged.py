@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.collect import Collected
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.rows import RowLayout
+from gradclip_cli.commands.stats.rows import RowLayout, block_norms
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.norm_logs.joining import JoinedLogs, join_logs
 from gradclip_cli.numerics.dtypes import DType

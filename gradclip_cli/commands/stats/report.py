@@ -14,7 +14,7 @@ from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
-from gradclip_cli.commands.stats.series import blocks, module_kinds, series, steps_of
+from gradclip_cli.commands.stats.series import beside_weights, blocks, kind_norms, module_kinds, series, steps_of
 from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
@@ -30,7 +30,7 @@ from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
-from gradclip_cli.reports.stats_series import BlockStep, LayerStep
+from gradclip_cli.reports.stats_series import BlockStep, KindStep, LayerStep
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -52,13 +52,14 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     advised = [recommend(plan, usual, strategy) for strategy in plan.shown]
     dumps = _dumps(plan, norms, ratios)
     single = len(dumps) == 1 and plan.logs is None
+    kinds = kind_norms(layout, norms, plan.norm.type if plan.logs is None else 2.0)
     return StatsReport(
         norm_type=plan.norm.type,
         epsilon=plan.norm.epsilon,
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming, ratios),
-        module_kinds=module_kinds(layout, norms, plan.norm.type if plan.logs is None else 2.0, ratios),
+        module_kinds=module_kinds(layout, kinds, ratios),
         layers=LazyRows(
             StatsLayer._make, Zipped(layout.layers, layers, *columns_of(ratios and ratios.layers, len(layers)))
         ),
@@ -79,11 +80,13 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)) if plan.logs is None else "",
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
-        layer_steps=steps_of(norms.layers, dumps, LayerStep),
-        block_steps=steps_of(norms.blocks, dumps, BlockStep),
+        layer_steps=steps_of(lambda: norms.layers, dumps, LayerStep),
+        block_steps=steps_of(lambda: norms.blocks, dumps, BlockStep),
+        kind_steps=steps_of(kinds, dumps, KindStep),
         series=series(norms),
         **found(plan, layout, norms),
         lr=plan.lr,
+        beside=beside_weights(ratios),
         nonfinite=nonfinite,
     )
 
