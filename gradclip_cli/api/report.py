@@ -60,7 +60,7 @@ def report(
     plan = ReportPlan(
         stats_plan(paths, own, asked),
         _title(paths) if title is None else title,
-        None if other is None else replace(stats_plan([other], second, asked), tries=()),
+        None if other is None else replace(stats_plan(paths_of(other), second, asked), tries=()),
         values,
         wanted,
     )

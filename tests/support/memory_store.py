@@ -82,6 +82,9 @@ class MemoryStore:
         if location.startswith(f"{SCHEME}://read-only"):
             raise OutputError("may not be written", path=location)
 
+    def is_hidden(self, error: InputError) -> bool:
+        return False
+
     def upload(self, location: str, overwrite: bool) -> Upload:
         return MemoryUpload(location, overwrite, self)
 
@@ -155,8 +158,9 @@ class MemoryUpload:
             raise OutputError("exists; give --overwrite to replace it", path=self.location)
         self.store.files[self.location] = self.store.pending.pop(self.location)
 
-    def abort(self) -> None:
+    def abort(self) -> bool:
         self.store.pending.pop(self.location, None)
+        return False
 
 
 @contextmanager

@@ -19,7 +19,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
-from gradclip_cli.storage.remote.credentials import ENDPOINTS, check_found, check_variables, profile_of_aws
+from gradclip_cli.storage.remote.credentials import check_found, check_variables, endpoint, profile_of_aws
+from gradclip_cli.storage.remote.network import AUTHORITIES, authorities, damaged_authorities, proxy_of
 from gradclip_cli.storage.remote.settings import TRIES, Settings, current, own_store
 from gradclip_cli.storage.remote.urls import Url, is_loopback, is_true
 
@@ -29,8 +30,7 @@ FAILURES = (BaseError, FileNotFoundError, PermissionError, ValueError)
 """What obstore raises for what is not there, not allowed, or goes wrong."""
 
 _PARTS_AT_ONCE = 4
-_CERTIFICATES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *_CERTIFICATES)
+_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *AUTHORITIES)
 """How variables begin that a store looks at."""
 
 
@@ -139,7 +139,12 @@ def client(url: Url) -> Client:
     if (own := own_store(url.root)) is not None:
         return Client(own.store)
     found = sorted((name, value) for name, value in os.environ.items() if name.upper().startswith(_VARIABLES))
-    return _client(url._replace(key="", is_folder=True), current().public, tuple(found))
+    try:
+        return _client(url._replace(key="", is_folder=True), current().public, tuple(found))
+    except FAILURES as error:
+        if "certificate" in str(error):
+            raise damaged_authorities() from error
+        raise
 
 
 def _meta(found: Any) -> Meta:
@@ -148,6 +153,9 @@ def _meta(found: Any) -> Meta:
 
 def _store(url: Url, settings: Settings) -> Any:
     check_variables(url.scheme)
+    address = url.root if url.scheme in ("http", "https", "hf") else endpoint(url.scheme)
+    if (proxy := proxy_of(address)) is not None:
+        proxy.check()
     patience = timedelta(seconds=settings.timeout)
     retry: Any = {
         "max_retries": TRIES,
@@ -159,7 +167,9 @@ def _store(url: Url, settings: Settings) -> Any:
         "timeout": 20 * patience,
         "connect_timeout": min(patience, timedelta(seconds=10)),
     }
-    options |= {"user_agent": "gradclip"} | _certificates()
+    options["user_agent"] = "gradclip"
+    if address.startswith("https://") and (trusted := authorities()) is not None:
+        options["root_certificate"] = trusted
     if url.scheme in ("http", "https", "hf"):
         return _server(url, settings, options, retry)
     options["allow_http"] = _may_be_plain(url.scheme)
@@ -209,17 +219,4 @@ def _may_be_plain(scheme: str) -> bool:
         for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "AZURE_STORAGE_USE_EMULATOR", "GOOGLE_ALLOW_HTTP")
     ):
         return True
-    endpoint = next((os.environ[name] for name in ENDPOINTS[scheme] if os.environ.get(name)), "")
-    if scheme == "gs" and "gcs_base_url" in (key := os.environ.get("GOOGLE_SERVICE_ACCOUNT_KEY", "")):
-        endpoint = key.partition("gcs_base_url")[2].strip('": ')
-    return is_loopback(endpoint.partition("://")[2].partition("/")[0].partition('"')[0])
-
-
-def _certificates() -> dict[str, bytes]:
-    """Return the authorities to trust besides those of the system, which the usual variables name."""
-    for name in _CERTIFICATES:
-        path = os.environ.get(name)
-        if path and os.path.isfile(path):
-            with open(path, "rb") as file:
-                return {"root_certificate": file.read()}
-    return {}
+    return is_loopback(endpoint(scheme).partition("://")[2].partition("/")[0])

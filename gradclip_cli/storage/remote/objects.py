@@ -110,11 +110,13 @@ class Objects:
         try:
             self._folders.listing(around, location)
         except InputError as error:
-            cause = error.__cause__
-            if (
-                not isinstance(cause, FAILURES) or failure(cause) is not Failure.FORBIDDEN
-            ):  # who may write need not list
+            if not self.is_hidden(error):
                 raise OutputError(error.message, path=error.path) from error
+
+    def is_hidden(self, error: InputError) -> bool:
+        """Whether an error says no more than that the user may not see what is there."""
+        cause = error.__cause__
+        return isinstance(cause, FAILURES) and failure(cause) is Failure.FORBIDDEN
 
     def upload(self, location: str, overwrite: bool) -> ObjectUpload:
         """Begin an output; nothing is asked of the network before there is something to send."""

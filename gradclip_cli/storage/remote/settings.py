@@ -9,7 +9,7 @@ from gradclip_cli.errors import UsageError
 
 CONNECTIONS = 16
 """Requests at once: at 30 ms a request and 90 MB/s a connection, 1 GB takes 2.4 s with 16, and 17.6 s with 2."""
-TIMEOUT = 30.0
+TIMEOUT, LONGEST = 30.0, 1_000_000
 TRIES = 4
 """Tries after the first, each a little later than the one before, all within twice the timeout."""
 
@@ -68,8 +68,10 @@ def using(settings: Settings) -> Iterator[None]:
 
     Raises UsageError for a number that is not above 0, and for a second store for the same files.
     """
-    if settings.connections < 1 or not 0 < settings.timeout < 1e6:
-        raise UsageError("--connections and --timeout must be above 0")
+    if settings.connections < 1:
+        raise UsageError(f"--connections must be at least 1, not {settings.connections}")
+    if not 0 < settings.timeout < LONGEST:
+        raise UsageError(f"--timeout must be above 0 and below {LONGEST:,} seconds, not {settings.timeout:g}")
     with _lock:
         known = own_store(settings.store.root) if settings.store is not None else None
         if known is not None and known is not settings.store:
