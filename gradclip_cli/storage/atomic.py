@@ -9,7 +9,7 @@ from gradclip_cli.errors import ClosedPipeError, GradclipError, OutputError, rea
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import deferred
-from gradclip_cli.storage.locations import check_output, is_remote, remote_store
+from gradclip_cli.storage.locations import check_output, check_output_folder, is_remote, remote_store
 from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_folder, take_over_mode
 from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, nameless, placed, placing
 from gradclip_cli.text import shortlist
@@ -59,6 +59,10 @@ class Outputs:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
         if is_remote(target):
             check_output(target, self._overwrite)
+            folder = self._folder_of(target)
+            if folder is not None and folder not in self._real_folders:
+                check_output_folder(folder)
+                self._real_folders[folder] = folder
         else:
             self._check_local(target)
 

@@ -178,6 +178,19 @@ def check_same(location: str, fingerprint: Fingerprint) -> None:
         raise changed(location)
 
 
+def check_output_folder(url: str) -> None:
+    """Raise OutputError if a URL that outputs shall go below is that of a file; a folder need not be there."""
+    store = remote_store(url)
+    try:
+        is_taken = store is not None and store.is_file(url.rstrip("/"))
+    except InputError as error:
+        if store is None or not store.is_hidden(error):
+            raise OutputError(error.message, path=error.path) from error
+        return
+    if is_taken:
+        raise OutputError("is a file; give a directory for the outputs", path=url)
+
+
 def check_output(url: str, overwrite: bool) -> None:
     """Raise an error if nothing can be written to a URL; no directory must be there first."""
     if (store := remote_store(url)) is None:

@@ -60,6 +60,10 @@ def server() -> Iterator[Objects]:
         ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
         ("report s3://bkt/run -o s3://bkt/other.npz", "", 5, "exists; give --overwrite"),
         ("report s3://bkt/run -o s3://bkt/run/step_1.safetensors --overwrite", "", 5, "is an input; write elsewhere"),
+        ("apply s3://bkt/run -o s3://bkt/other.npz/ -s none", "", 5, "s3://bkt/other.npz/: is a file; give a directory"),
+        ("ls --files-from s3://bkt/other.npz", "", 2, "'--files-from': s3://bkt/other.npz is not on this machine"),
+        ("stats s3://bkt/run --config s3://bkt/other.npz", "", 2, "'--config': s3://bkt/other.npz is not on this machine"),
+        ("report s3://bkt/run --figures hf://me/n/x", "", 2, "can only be read"),
         ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
     ],
 )  # fmt: skip

@@ -50,6 +50,9 @@ class Folders:
             found = wait(lambda: hub.listing(url) if url.scheme == "hf" else client(url).listing(url.key))
         except FAILURES as error:
             raise told(error, location) from error
+        for name in found.files.keys() & set(found.folders):
+            if found.files[name].size == 0:  # how some tools mark a folder, and Azure with a hierarchy all of them
+                del found.files[name]
         with self._lock:
             now = time.monotonic()
             self._of = {place: kept for place, kept in self._of.items() if now - kept[0] < FRESH}

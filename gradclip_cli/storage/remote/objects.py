@@ -28,14 +28,15 @@ class Objects:
         return self.is_file(location) or self.is_folder(location)
 
     def is_folder(self, location: str) -> bool:
-        """Whether some key continues that of a URL after a slash; a file of the same name is a file."""
+        """Whether some key continues that of a URL after a slash; a file of the same name that is not empty is a file."""
         url = parsed(location)
         if url.scheme in ("http", "https"):
             return url.is_folder
         around = self._folders.known_around(url)
         if around is not None:
-            return url.key.rpartition("/")[2] in around.folders
-        if not url.is_folder and self._heads.of(location) is not None:
+            name = url.key.rpartition("/")[2]
+            return name in around.folders and (url.is_folder or name not in around.files)
+        if not url.is_folder and (head := self._heads.of(location)) is not None and head.meta.size:
             return False
         found = self._folders.listing(url, location)
         return bool(found.files or found.folders or not url.key)
@@ -46,9 +47,10 @@ class Objects:
         if url.is_folder:
             return False
         around = self._folders.known_around(url)
-        return (
-            url.key.rpartition("/")[2] in around.files if around is not None else self._heads.of(location) is not None
-        )
+        if around is not None:
+            return url.key.rpartition("/")[2] in around.files
+        head = self._heads.of(location)
+        return head is not None and (head.meta.size > 0 or not self.is_folder(location))
 
     def entries(self, folder: str) -> list[RemoteEntry]:
         """Return what stands in a folder. Raises OSError if nothing does, InputError if the store does not say."""
@@ -60,7 +62,8 @@ class Objects:
         found = self._folders.listing(url, folder)
         if url.key and not found.files and not found.folders:
             raise _missing(folder)
-        return [RemoteEntry(name, False) for name in found.files] + [RemoteEntry(name, True) for name in found.folders]
+        folders = [name for name in found.folders if name not in found.files]
+        return [RemoteEntry(name, False) for name in found.files] + [RemoteEntry(name, True) for name in folders]
 
     def size(self, location: str) -> int:
         """Return the size of a file in bytes. Raises FileNotFoundError if there is none."""

@@ -99,6 +99,15 @@ def test_what_outputs_go_into(store: MemoryStore, tmp_path: Path) -> None:
         assert not locations.takes_outputs(location)
 
 
+def test_outputs_do_not_go_below_a_file(store: MemoryStore) -> None:
+    """Where several outputs shall go below a URL, it is that of no file; a folder need not be there."""
+    for url in ("memory://b/run/x", "memory://b/run/x/"):
+        with pytest.raises(OutputError, match="is a file; give a directory"):
+            locations.check_output_folder(url)
+    for url in ("memory://b/run", "memory://b/new/", "here"):
+        locations.check_output_folder(url)
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
