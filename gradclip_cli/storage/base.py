@@ -130,8 +130,8 @@ class RemoteStore(Store, Protocol):
     def open(self, location: str) -> RandomAccess:
         """Open a file for reading by position. Raises InputError, from a FileNotFoundError where there is none."""
 
-    def fingerprint(self, location: str) -> Fingerprint:
-        """Return the state of a file now. Raises InputError if there is none."""
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
+        """Return the state of a file now, or that of some seconds ago if it is known. Raises InputError if there is none."""
 
     def expect(self, locations: Sequence[str]) -> None:
         """Say which files are going to be opened next, in this order: a hint, to fetch their headers early."""

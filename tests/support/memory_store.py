@@ -69,7 +69,7 @@ class MemoryStore:
     def open(self, location: str) -> RandomAccess:
         return MemoryFile(location, self)
 
-    def fingerprint(self, location: str) -> Fingerprint:
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
         try:
             return self._known(location)
         except FileNotFoundError as error:

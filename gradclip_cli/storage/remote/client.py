@@ -117,7 +117,7 @@ class Client:
         """Return what stands under a prefix up to the next slash."""
         found = obstore.list_with_delimiter(self._store, folder or None)
         cut = len(folder) + 1 if folder else 0
-        files = {one["path"][cut:]: _meta(one) for one in found["objects"] if len(one["path"]) > cut}
+        files = {one["path"][cut:]: _listed(one) for one in found["objects"] if len(one["path"]) > cut}
         return Listed(files, [path[cut:] for path in found["common_prefixes"]])
 
     def put(self, key: str, data: bytes, *, only_new: bool) -> None:
@@ -149,6 +149,12 @@ def client(url: Url) -> Client:
 
 def _meta(found: Any) -> Meta:
     return Meta(found["size"], found["e_tag"] or "", str(found["last_modified"]))
+
+
+def _listed(found: Any) -> Meta:
+    """Return what a listing says of an object, with the ETag in quotes, which Azure leaves out there."""
+    meta = _meta(found)
+    return meta if not meta.etag or '"' in meta.etag else meta._replace(etag=f'"{meta.etag}"')
 
 
 def _store(url: Url, settings: Settings) -> Any:

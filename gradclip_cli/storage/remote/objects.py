@@ -9,8 +9,8 @@ from gradclip_cli.errors import InputError, OutputError, UsageError
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.remote.client import FAILURES, client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure
-from gradclip_cli.storage.remote.file import RemoteFile
-from gradclip_cli.storage.remote.folders import Folders, RemoteEntry
+from gradclip_cli.storage.remote.file import RemoteFile, fingerprint_by
+from gradclip_cli.storage.remote.folders import RECENT, Folders, RemoteEntry
 from gradclip_cli.storage.remote.heads import Heads, asked
 from gradclip_cli.storage.remote.uploads import ObjectUpload
 from gradclip_cli.storage.remote.urls import BUCKETS, Url, canonical, parsed
@@ -95,13 +95,17 @@ class Objects:
             raise InputError(_gone(url), path=location)
         return RemoteFile(location, url, client(url), head)
 
-    def fingerprint(self, location: str) -> Fingerprint:
-        """Return the state of a file now."""
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
+        """Return the state of a file now, or as the last listing of its folder has it."""
         url = parsed(location)
+        around = self._folders.known_around(url, RECENT) if recent else None
+        listed = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
+        if listed is not None and listed.pin is not None:
+            return fingerprint_by(location, url, listed)
         found = wait(lambda: asked(url, location, 1))
         if found is None:
             raise InputError(_gone(url), path=location)
-        return RemoteFile(location, url, client(url), found).fingerprint
+        return fingerprint_by(location, url, found.meta)
 
     def check_output(self, location: str) -> None:
         """Raise if nothing can be written to a URL, or below it: it must be in a bucket that there is."""

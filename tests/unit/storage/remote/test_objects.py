@@ -58,6 +58,21 @@ def test_a_key_and_a_prefix_of_one_name(server: Objects, listed: bool, marker: b
     assert [entry.name for entry in objects().entries("s3://bkt/run/")] == ["step_1.npz"]
 
 
+def test_a_listing_tells_states(server: Objects, run: Asked) -> None:
+    """The state of a file as a listing has it is that of the file, and takes no request; where it is wanted now, it is asked for."""
+    url = "s3://bkt/run/c.npz"
+    now = run.fingerprint(url)
+    run.entries("s3://bkt/run")
+    server.asked.clear()
+    assert run.fingerprint(url, recent=True) == now
+    assert server.asked == []
+    server.of["bkt/run/c.npz"] = b"new"
+    assert run.fingerprint(url) != now
+    assert run.fingerprint(url, recent=True) == now
+    run._forget()
+    assert run.fingerprint(url, recent=True) == run.fingerprint(url)
+
+
 def test_a_thousand_questions_are_one_request(server: Objects, run: Asked) -> None:
     """Once a folder is listed, nothing is asked of its files, nor of what would be in folders that it lacks."""
     run.entries("s3://bkt/run/")
