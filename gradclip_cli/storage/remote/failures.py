@@ -9,6 +9,7 @@ from gradclip_cli.storage.remote.credentials import advice
 from gradclip_cli.storage.remote.network import blamed, variable_of_authorities
 from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.remote.urls import BUCKETS, parsed
+from gradclip_cli.text import shown
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _TRIED = re.compile(r" in (\d+(?:\.\d)?)\d*(m?s), after (\d+) retries")
@@ -59,11 +60,17 @@ _BY_STATUS = {
     501: Failure.UNSUPPORTED,
 }
 _OUT_OF_DATE = re.compile(r"InvalidCertificate\(\s*(?:Expired|NotValidYet)")
+_WHOLE_FILES = ("Received non-partial response", "Range request not supported")
 _METADATA = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """What stands in an error of the addresses by which machines of a cloud get credentials."""
+_BY_TEXT_OF_ANY = (
+    (_NO_BUCKET, Failure.NO_BUCKET),
+    (_METADATA, Failure.NO_CREDENTIALS),
+    (_WHOLE_FILES, Failure.NO_RANGES),
+)
+"""What is told by the text of errors of any class."""
 _BY_TEXT = (
     ("Account must be specified", Failure.NO_ACCOUNT),
-    ("Received non-partial response", Failure.NO_RANGES),
     ("incorrectly configured region", Failure.ELSEWHERE),
     ("NotValidForName", Failure.OTHER_NAME),
     ("InvalidContentType", Failure.NOT_ENCRYPTED),
@@ -75,10 +82,9 @@ _BY_TEXT = (
 def failure(error: Exception) -> Failure:
     """Tell failures apart: by the class of the error, or else, since most are of one class, by what stands in its text."""
     text = str(error)
-    if any(code in text for code in _NO_BUCKET):
-        return Failure.NO_BUCKET
-    if any(address in text for address in _METADATA):
-        return Failure.NO_CREDENTIALS
+    for parts, kind in _BY_TEXT_OF_ANY:
+        if any(part in text for part in parts):
+            return kind
     if (found := _BY_CLASS.get(type(error).__name__)) is not None:
         return found
     for part, kind in _BY_TEXT:
@@ -97,7 +103,8 @@ def status_of(error: Exception) -> int | None:
 
 
 def told(error: Exception, location: str, *, writing: bool = False) -> GradclipError:
-    """Return the error to raise for one of obstore's."""
+    """Return the error to raise for one of obstore's, from which what may be secret in its URLs is left out: a traceback has both."""
+    error.args = (shown(str(error)),)
     kind, where = failure(error), location
     if kind is Failure.CHANGED and not writing:
         return changed(where)

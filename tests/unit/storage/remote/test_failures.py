@@ -4,7 +4,13 @@ import pytest
 
 pytest.importorskip("obstore")
 
-from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    GenericError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+)
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.storage.remote.failures import Failure, failure, told
@@ -25,6 +31,7 @@ PAGES = "\n\nDebug source:\nGeneric { uri: https://h/k?X-Amz-Signature=unspoken 
         (GenericError("status code: 416 Range Not Satisfiable" + PAGES), Failure.PAST_END),
         (GenericError("Requested 0..10, got 0..9" + PAGES), Failure.PAST_END),
         (GenericError("Received non-partial response when range requested" + PAGES), Failure.NO_RANGES),
+        (NotSupportedError("Range request not supported by k" + PAGES), Failure.NO_RANGES),
         (GenericError("this normally indicates an incorrectly configured region" + PAGES), Failure.ELSEWHERE),
         (GenericError("Error performing PUT http://169.254.169.254/latest/api/token" + PAGES), Failure.NO_CREDENTIALS),
         (GenericError("InvalidCertificate(UnknownIssuer)" + PAGES), Failure.UNTRUSTED),
@@ -46,6 +53,7 @@ def test_what_went_wrong(error: Exception, kind: Failure) -> None:
         line = str(told(error, "s3://bkt/k", writing=writing))
         assert line.startswith("s3://bkt")
         assert ";" in line or "ends early" in line
+        assert "unspoken" not in repr(error)
         assert not any(word in line for word in ("Debug", "unspoken", "Generic", "\n"))
 
 
