@@ -10,6 +10,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -85,7 +86,7 @@ def _share_memory() -> None:
 
 def begin(task: Callable[[], Result]) -> "Future[Result]":
     """Begin a request when one of the connections is free."""
-    return _pool(os.getpid(), current().connections, current().lean).submit(task)
+    return _pool(os.getpid(), current().connections, current().lean).submit(copy_context().run, task)
 
 
 def wait(task: Callable[[], Result]) -> Result:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
@@ -45,11 +46,13 @@ class Settings(NamedTuple):
 
 _given: list[Settings] = []
 _lock = threading.Lock()
+_of_call: ContextVar[Settings | None] = ContextVar("settings", default=None)
+"""What the call is told that a thread works for: calls in several threads at a time may be told different things."""
 
 
 def current() -> Settings:
-    """Return the settings of the call that runs, the innermost if it runs in another."""
-    return _given[-1] if _given else Settings()
+    """Return the settings of the call that runs, the innermost if it runs in another; of any that runs, in a thread of none."""
+    return _of_call.get() or (_given[-1] if _given else Settings())
 
 
 def own_store(root: str) -> OwnStore | None:
@@ -64,8 +67,9 @@ def account(root: str) -> Hashable:
 
 @contextmanager
 def using(settings: Settings) -> Iterator[None]:
-    """Ask for remote files in this way for a while; all threads of the process do.
+    """Ask for remote files in this way for a while; so do the threads that work for this one.
 
+    A store of the caller's own is for all threads of the process.
     Raises UsageError for a number that is not above 0, and for a second store for the same files.
     """
     if settings.connections < 1:
@@ -77,7 +81,9 @@ def using(settings: Settings) -> Iterator[None]:
         if known is not None and known is not settings.store:
             raise UsageError(f"another call uses another store for {known.root}; wait until it is over")
         _given.append(settings)
+    before = _of_call.set(settings)
     try:
         yield
     finally:
+        _of_call.reset(before)
         _given.remove(settings)
