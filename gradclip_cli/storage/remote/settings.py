@@ -78,7 +78,7 @@ def using(settings: Settings) -> Iterator[None]:
         raise UsageError(f"--timeout must be above 0 and below {LONGEST:,} seconds, not {settings.timeout:g}")
     with _lock:
         known = own_store(settings.store.root) if settings.store is not None else None
-        if known is not None and known is not settings.store:
+        if known is not None and settings.store is not None and known.store is not settings.store.store:
             raise UsageError(f"another call uses another store for {known.root}; wait until it is over")
         _given.append(settings)
     before = _of_call.set(settings)

@@ -137,3 +137,11 @@ def test_calls_in_threads_are_told_different_things(server: Objects) -> None:
         assert list(pool.map(look, buckets)) == [12, 12]
     asked = [(one.name.partition("/")[0], "authorization" not in one.headers) for one in server.asked]
     assert set(asked) == set(buckets.items())
+
+
+def test_calls_in_threads_may_share_a_store(server: Objects) -> None:
+    """Two calls at a time may be given one store for the same bucket."""
+    store, server.latency = mine(server), 0.005
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: gradclip_cli.stats("s3://bkt/run", store=store), "ab"))
+    assert [len(report.dumps) for report in found] == [2, 2]
