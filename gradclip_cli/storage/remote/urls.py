@@ -58,7 +58,7 @@ def _in_bucket(scheme: str, rest: str, location: str) -> Url:
 def _check_key(key: str, location: str) -> None:
     """Refuse keys that obstore cannot name: it takes them for paths, without empty parts and dots."""
     if any(part in (".", "..") for part in key.split("/")) or "//" in key or key.startswith("/"):
-        raise UsageError(f"{location} has an empty part, . or .. in its key; rename the object")
+        raise UsageError(f"{location} has an empty part, . or .. in its key; write it without, or rename the object")
     if any(ord(c) < 32 or ord(c) == 127 for c in key):
         raise UsageError(f"{location} has a control character in its key; rename the object")
 
