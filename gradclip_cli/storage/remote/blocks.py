@@ -55,7 +55,7 @@ class _Shelf:
 class Blocks:
     """The blocks of a file that were asked for, the oldest forgotten first; threads that want the same one wait for one request.
 
-    Once a forgotten one is wanted again, what would be forgotten is kept on the disk: whoever goes to and fro in a large file
+    Once a forgotten one is wanted again, what would be forgotten is kept on the disk: whoever goes back and forth in a large file
     fetches no more of it than twice its size, where its groups and datasets may lie in any order.
     """
 

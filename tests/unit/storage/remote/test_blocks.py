@@ -49,7 +49,7 @@ def test_whoever_goes_through_twice_asks_once(server: Objects, blocks: Blocks) -
 
 
 @pytest.mark.parametrize("has_room", [True, False])
-def test_whoever_goes_to_and_fro_fetches_a_file_twice_at_most(
+def test_whoever_goes_back_and_forth_fetches_a_file_twice_at_most(
     server: Objects, blocks: Blocks, monkeypatch: pytest.MonkeyPatch, has_room: bool
 ) -> None:
     """Blocks that memory has no room for are kept on the disk once they are wanted again; without room there, all bytes are right."""
