@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from gradclip_cli.text import one_line
+from gradclip_cli.text import one_line, shown
 
 
 class GradclipError(Exception):
     """An error that the user can fix; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`.
+
+    What may be secret in URLs is in no text of it, but in `path`, which is as it was given.
 
     Only its subclasses are raised: each has an exit code.
     """
@@ -30,6 +32,7 @@ class GradclipError(Exception):
     def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
         if type(self) is GradclipError:
             raise TypeError("GradclipError is abstract; raise one of its subclasses")
+        message = shown(message)
         super().__init__(message)
         self.message, self.path, self.tensor = message, path, tensor
 

@@ -64,6 +64,16 @@ def paths_of(inputs: Paths) -> list[str]:
     return [one for path in given for one in matching(location(path))]
 
 
+def path_of(given: Path) -> str:
+    """Return the path of an argument that takes one; raise UsageError for a URL with wildcards that stands for several."""
+    found = matching(location(given))
+    if len(found) > 1:
+        raise UsageError(
+            f"{location(given)} stands for {len(found):,} files and folders; name one, or the folder of all"
+        )
+    return found[0]
+
+
 def strategy_of(given: str | Strategy) -> Strategy:
     """Return a strategy that is given itself or by its name."""
     return find(given) if isinstance(given, str) else given

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.arguments import Path, Progress, begin, checked, path_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import DiffPlan, check_tolerance
 from gradclip_cli.errors import UsageError
@@ -19,7 +19,6 @@ from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.diff import DiffReport
-from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.locations import is_folder
 
 
@@ -60,7 +59,7 @@ def diff(
     asked = locals()
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
-    paths = location(a), location(b)
+    paths = path_of(a), path_of(b)
     if accumulate is not None and not any(map(is_folder, paths)):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     sides = [logs_beside(path, input_format, column) for path in paths]

@@ -1,6 +1,6 @@
 """Follow a run that goes on: find its dumps again and again, and read those that are new."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -70,12 +70,18 @@ class _Run:
             self._read = state
             report = pipeline.stats(plan, scheduler=self._asked["scheduler"], memory=self._memory)
         except InputError as error:
-            if not all(map(locations.exists, self._paths)):
+            if not self._is_there():
                 raise
             return self._waiting(error)
-        steps = [dump.step for dump in report.dumps if dump.step is not None]
-        self.last_step = max([*steps, *([] if self.last_step is None else [self.last_step])], default=None)
+        self._reached(dump.step for dump in report.dumps)
         return self._told.new(report)
+
+    def _is_there(self) -> bool:
+        """Whether there is something to wait for; a store that does not answer for a while, once it has, is asked again."""
+        try:
+            return all(map(locations.exists, self._paths))
+        except InputError:
+            return self._read is not None
 
     def _plan(self) -> StatsPlan:
         """Find what there is by now."""
@@ -98,7 +104,13 @@ class _Run:
         settled = [(source, state) for source, state in looked if state is not None]
         found = replace(plan, inputs=tuple(source for source, _ in settled))
         too_few = len(settled) <= plan.skip_steps
+        if too_few:  # none of them is read, but they are there
+            self._reached(source.step for source, _ in settled)
         return found, None if too_few else tuple((source.location, source.step, state) for source, state in settled)
+
+    def _reached(self, steps: Iterable[int | None]) -> None:
+        known = [step for step in (self.last_step, *steps) if step is not None]
+        self.last_step = max(known, default=None)
 
     def _waiting(self, error: InputError) -> Followed | None:
         """Return a warning that nothing can be read yet, if that is new."""

@@ -68,7 +68,7 @@ def report(
     plan = ReportPlan(
         stats,
         _title(paths) if title is None else title,
-        None if other is None else stats_plan([other], second, _of_other(stats, asked)),
+        None if other is None else stats_plan(paths_of(other), second, _of_other(stats, asked)),
         values,
         wanted,
         by,

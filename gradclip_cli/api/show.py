@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, path_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.plans import ShowPlan
@@ -19,7 +19,6 @@ from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
-from gradclip_cli.storage.location_names import given as location
 
 
 @checked
@@ -53,7 +52,7 @@ def show(
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
     directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights. Raises `GradclipError`.
     """
-    path = location(dump)
+    path = path_of(dump)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not is_folder(path):

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from gradclip_cli.cli.help import RUN, grouped
-from gradclip_cli.cli.types import COLUMNS, PATH, Tabular
+from gradclip_cli.cli.types import COLUMNS, LOCAL_PATH, Tabular
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.text import is_unicode, with_all
@@ -113,7 +113,7 @@ CONFIG = grouped(
     RUN,
     click.option(
         "--config",
-        type=PATH,
+        type=LOCAL_PATH,
         metavar="FILE",
         is_eager=True,
         expose_value=False,

@@ -14,7 +14,7 @@ import click
 
 from gradclip_cli import formats
 from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, combined, grouped
-from gradclip_cli.cli.types import COUNT, PATH, REAL, STEPS, TENSORS, WHOLE
+from gradclip_cli.cli.types import COUNT, LOCAL_PATH, PATH, REAL, STEPS, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.norm_logs.base import LOG
@@ -53,7 +53,7 @@ class InputOptions:
     files_from: str | None = option_field(
         click.option(
             "--files-from",
-            type=PATH,
+            type=LOCAL_PATH,
             metavar="FILE",
             help="Read more inputs from a list, one a line; - is standard input.",
         )

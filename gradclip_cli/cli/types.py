@@ -10,8 +10,10 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.render.view import parse_columns, parse_order
+from gradclip_cli.storage.location_names import given
+from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.strategies import find
-from gradclip_cli.text import real, whole
+from gradclip_cli.text import printable, real, whole
 from gradclip_cli.thresholds.rules import parse, parse_rule
 
 if TYPE_CHECKING:
@@ -71,6 +73,17 @@ class NonEmptyPath(click.Path):  # type: ignore[type-arg, unused-ignore]
         return super().convert(value, param, ctx)
 
 
+class LocalPath(NonEmptyPath):
+    """A path on this machine, or a `file://` URL of one: of a file that says what to do, and is no dump."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fail for any other URL."""
+        path = given(super().convert(value, param, ctx))
+        if is_remote(path):
+            self.fail(f"{printable(path)} is not on this machine; download it first", param, ctx)
+        return path
+
+
 def _real(text: str) -> float:
     value = real(text)
     if value is None:
@@ -94,6 +107,7 @@ def _count(text: str) -> int:
 
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
 PATH = NonEmptyPath(readable=False)  # what cannot be read is an error of the input, wherever it is named
+LOCAL_PATH = LocalPath(readable=False)
 STRATEGY = Parsed("strategy", find, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
 UNSCALE = Parsed("loss scale", parse_unscale)

@@ -5,12 +5,13 @@ import threading
 from contextlib import suppress
 from types import TracebackType
 
-from gradclip_cli.errors import ClosedPipeError, OutputError, reason
+from gradclip_cli.errors import ClosedPipeError, GradclipError, OutputError, reason
 from gradclip_cli.storage import streams
+from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import deferred
-from gradclip_cli.storage.locations import check_output, is_remote, remote_store
+from gradclip_cli.storage.locations import check_output, check_output_folder, is_remote, remote_store
 from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_folder, take_over_mode
-from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, nameless
+from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, nameless, placed, placing
 from gradclip_cli.text import shortlist
 
 
@@ -41,8 +42,9 @@ class Outputs:
             with suppress(OSError):
                 staged.close()
             staged.remove()
-            if staged.upload is not None:
-                staged.upload.abort()
+        left = [staged.target for staged in self._staged if staged.upload is not None and staged.upload.abort()]
+        if isinstance(error, GradclipError) and left:
+            error.message += f"; {LEFT.format(shortlist(left))}"
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
@@ -57,6 +59,10 @@ class Outputs:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
         if is_remote(target):
             check_output(target, self._overwrite)
+            folder = self._folder_of(target)
+            if folder is not None and folder not in self._real_folders:
+                check_output_folder(folder)
+                self._real_folders[folder] = folder
         else:
             self._check_local(target)
 
@@ -164,8 +170,9 @@ class Outputs:
     def commit(self) -> None:
         """Write the streams, then rename every staged file to its target; signals wait until all are renamed."""
         finished: list[str] = []
+        placing[:], placed[:] = [staged.target for staged in self._staged if not staged.is_stream], []
         for staged in self._staged:
-            if staged.temporary is None and staged.upload is None:
+            if staged.is_stream:
                 self._put(staged, finished)
         with deferred():
             for staged in self._staged:
@@ -203,3 +210,5 @@ class Outputs:
             what = error.message if isinstance(error, OutputError) else reason(error)
             raise OutputError(f"{what}{several}{names}", path=path) from error
         finished.append(staged.target)
+        if not staged.is_stream:
+            placed.append(staged.target)

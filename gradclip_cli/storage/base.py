@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from gradclip_cli.errors import InputError
 from gradclip_cli.storage.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ class Store(Protocol):
         """Return what is equal for two locations of one file. Raises OSError if there is none."""
 
 
+LEFT = "the store may have kept parts of the upload to {}; a lifecycle rule, or aborting the upload there, removes them"
+"""What is said of uploads that could not be dropped: nobody sees their parts, which cost money."""
+
+
 class Upload(Protocol):
     """An output on its way into a remote store; nobody sees it before `commit`. Errors are OutputErrors with the location."""
 
@@ -109,8 +114,11 @@ class Upload(Protocol):
     def commit(self) -> None:
         """Make the whole file visible; refuse if it exists by now and may not be replaced."""
 
-    def abort(self) -> None:
-        """Drop what was sent; called on every way out, also after `commit`, when it does nothing. Raises no error."""
+    def abort(self) -> bool:
+        """Drop what was sent; return whether the store may have kept parts of it. Raises no error.
+
+        It is called on every way out, also after `commit`, when it drops nothing.
+        """
 
 
 class RemoteStore(Store, Protocol):
@@ -122,14 +130,17 @@ class RemoteStore(Store, Protocol):
     def open(self, location: str) -> RandomAccess:
         """Open a file for reading by position. Raises InputError, from a FileNotFoundError where there is none."""
 
-    def fingerprint(self, location: str) -> Fingerprint:
-        """Return the state of a file now. Raises InputError if there is none."""
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
+        """Return the state of a file now, or that of some seconds ago if it is known. Raises InputError if there is none."""
 
     def expect(self, locations: Sequence[str]) -> None:
         """Say which files are going to be opened next, in this order: a hint, to fetch their headers early."""
 
     def check_output(self, location: str) -> None:
         """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket; a folder is let pass."""
+
+    def is_hidden(self, error: InputError) -> bool:
+        """Whether an error of this store says no more than that the user may not see what is there: who may write need not."""
 
     def upload(self, location: str, overwrite: bool) -> Upload:
         """Begin an output; nothing need be asked of the network before `send`."""

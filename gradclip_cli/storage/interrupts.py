@@ -3,13 +3,16 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-cleanups: list[Callable[[], None]] = []
+from gradclip_cli.text import one_line
+
+cleanups: list[Callable[[], str | None]] = []
 """Functions to call before the program ends, the last one first: what stops others from writing comes before what removes files.
 
-They run in a signal handler, so they must not raise, nor wait for long.
+They run in a signal handler, so they must not raise, nor wait for long. What one returns is said: what an interrupted program has
+left, which the user would not know.
 """
 
 
@@ -49,9 +52,18 @@ def _end(number: int, _: FrameType | None) -> None:
     if _holding:
         _waiting.append(number)
         return
-    for clean in reversed(cleanups):
-        clean()
+    said = [clean() for clean in reversed(cleanups)]
+    _say([line for line in said if line])
     if number in _calm:
         os._exit(0)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _say(lines: list[str]) -> None:
+    """Write each text as a line to standard error, where a terminal has just shown ^C."""
+    with suppress(OSError):
+        if lines and os.isatty(2):
+            os.write(2, b"\n")
+        for line in lines:
+            os.write(2, f"note: {one_line(line)}\n".encode())

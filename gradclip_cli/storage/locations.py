@@ -98,6 +98,22 @@ def is_folder(location: str) -> bool:
     return store_of(location).is_folder(location)
 
 
+def takes_outputs(location: str) -> bool:
+    """Whether an output goes into it: a folder, or a URL that ends in a slash, since a folder in a store need not be made.
+
+    Raises OutputError if the store does not say; where it hides what there is, it is taken for the name of a file.
+    """
+    store = remote_store(location)
+    if store is None:
+        return LOCAL.is_folder(location)
+    try:
+        return location.endswith("/") or store.is_folder(location)
+    except InputError as error:
+        if store.is_hidden(error):
+            return False
+        raise OutputError(error.message, path=error.path) from error
+
+
 def is_file(location: str) -> bool:
     """Whether a location is a file."""
     return store_of(location).is_file(location)
@@ -162,12 +178,31 @@ def check_same(location: str, fingerprint: Fingerprint) -> None:
         raise changed(location)
 
 
+def check_output_folder(url: str) -> None:
+    """Raise OutputError if a URL that outputs shall go below is that of a file; a folder need not be there."""
+    store = remote_store(url)
+    try:
+        is_taken = store is not None and store.is_file(url.rstrip("/"))
+    except InputError as error:
+        if store is None or not store.is_hidden(error):
+            raise OutputError(error.message, path=error.path) from error
+        return
+    if is_taken:
+        raise OutputError("is a file; give a directory for the outputs", path=url)
+
+
 def check_output(url: str, overwrite: bool) -> None:
     """Raise an error if nothing can be written to a URL; no directory must be there first."""
     if (store := remote_store(url)) is None:
         raise ValueError(f"{url} is no URL")
     store.check_output(url)
-    if url.endswith("/") or store.is_folder(url):
+    if url.endswith("/"):
+        raise OutputError("ends in a slash, as folders do; give a file name for the output", path=url)
+    if takes_outputs(url):
         raise OutputError("is a directory; give a file name for the output", path=url)
-    if not overwrite and store.exists(url):
+    try:
+        there = not overwrite and store.exists(url)
+    except InputError as error:
+        raise OutputError(error.message, path=error.path) from error
+    if there:
         raise OutputError("exists; give --overwrite to replace it", path=url)

@@ -10,6 +10,7 @@ from gradclip_cli.storage import streams
 from gradclip_cli.storage.base import Upload
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.replacing import temporary_name
+from gradclip_cli.text import shortlist
 
 _unfinished: set[str] = set()
 _creating = threading.RLock()
@@ -17,6 +18,10 @@ _creating = threading.RLock()
 _PATIENCE = 1.0
 made_folders: list[str] = []
 """Directories that were made for outputs, from the outside in; they go with them."""
+placed: list[str] = []
+"""The files of the last commit that are in place, and stay whatever comes."""
+placing: list[str] = []
+"""All files of the last commit."""
 
 
 def discard_unfinished() -> None:
@@ -32,7 +37,17 @@ def discard_unfinished() -> None:
             os.rmdir(folder)
 
 
-cleanups.append(discard_unfinished)
+def tell_placed() -> str | None:
+    """Say which outputs stay when a signal ends the program: once the first has its name, none is taken back."""
+    if not placed:
+        return None
+    if len(placing) == 1:
+        return f"interrupted, but the output is in place: {placed[0]}"
+    many = f"all {len(placed):,}" if len(placed) == len(placing) else f"{len(placed):,} of {len(placing):,}"
+    return f"interrupted, but {many} outputs are in place: {shortlist(placed)}"
+
+
+cleanups += [tell_placed, discard_unfinished]
 
 
 @dataclass
@@ -47,6 +62,11 @@ class Staged:
     temporary: str | None  # None for a stream or an upload
     fd: int
     upload: Upload | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is poured into what is there, as into a pipe."""
+        return self.temporary is None and self.upload is None
 
     def close(self) -> None:
         """Close the temporary file; raises OSError."""

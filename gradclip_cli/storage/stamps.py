@@ -41,7 +41,7 @@ def stamp_of(location: str) -> Stamp | None:
         return None
     try:
         store = remote_store(location)
-        return _local(location) if store is None else _remote(store.fingerprint(location))
+        return _local(location) if store is None else _remote(store.fingerprint(location, recent=True))
     except (OSError, ValueError, InputError, UsageError):
         return None
 

@@ -2,8 +2,10 @@
 
 from contextlib import suppress
 from fnmatch import translate
+from itertools import takewhile
 from re import compile as compiled
 
+from gradclip_cli.errors import UsageError
 from gradclip_cli.storage.locations import entries, is_remote
 
 _MARKS = frozenset("*?[")
@@ -13,7 +15,7 @@ def matching(location: str) -> list[str]:
     """Return the files and folders that a URL with wildcards stands for, by name; the URL itself if it has none, or fits nothing.
 
     A path stays as it is: shells expand those. In the URL of a web server, which lists no files, `?` begins a query. Raises
-    InputError if the store does not say what there is.
+    InputError if the store does not say what there is, UsageError for `**`.
 
     >>> matching("run/*.npz"), matching("s3://bucket/g.npz")
     (['run/*.npz'], ['s3://bucket/g.npz'])
@@ -22,6 +24,9 @@ def matching(location: str) -> list[str]:
     if not is_remote(location) or scheme.lower() in ("http", "https") or _MARKS.isdisjoint(rest):
         return [location]
     bucket, *parts = rest.rstrip("/").split("/")
+    if any("**" in part for part in parts):
+        above = f"{scheme}{mark}{'/'.join([bucket, *takewhile(_MARKS.isdisjoint, parts)])}/"
+        raise UsageError(f"{location}: ** is not known; write * for each part of a key, or give the folder {above}")
     found = [f"{scheme}{mark}{bucket}"]
     for k, part in enumerate(parts):
         found = _inside(found, part, last=k + 1 == len(parts))

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 OnError = Literal["warn", "raise"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _UNJUDGED = 2
 """The steps whose norms may be on their way from the device; one more, and the loop waits: it is that far ahead."""
@@ -69,6 +72,8 @@ class Capture:
             raise ValueError("the last steps are kept for a spike; give last=0, or a spike above 0")
         if on_error not in ("warn", "raise"):
             raise ValueError(f"on_error must be 'warn' or 'raise', not {on_error!r}")
+        if _URL.match(os.fspath(folder)):
+            raise ValueError(f"folder must be one of this machine, not {os.fspath(folder)}; copy its files to a store")
         self.folder = Path(folder)
         self._gradients = Gradients(model, include, exclude, dtype)
         self._every, self._last, self._after, self._accumulate = every, last, after, accumulate

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from support.cache import counted_reads
 from support.command import GRADCLIP, Run, Save
+from support.memory_store import memory_store
 
 from gradclip_cli.api import follow as module
+from gradclip_cli.errors import InputError
 from gradclip_cli.storage import interrupts
 
 
@@ -174,6 +177,57 @@ def test_what_makes_no_sense_is_refused(run: Run, begun: Save, argv: tuple[str, 
     """Nothing is followed that cannot be shown as lines."""
     found = run("stats", "run", *argv)
     assert (found.code, said in found.err) == (2, True)
+
+
+def test_the_first_steps_are_left_out(run: Run, begun: Save, waits: Callable[..., Clock]) -> None:
+    """`--skip-steps` leaves out as many dumps from the first on as without --follow; a step that is there ends it all the same."""
+    waits(nothing, lambda: dump(begun, 3, 2), nothing)
+    found = run("stats", "run", "--follow", "--skip-steps", "2", "--until-step", "3")
+    assert (found.code, [line.split()[0] for line in found.out.splitlines()]) == (0, ["step", "3"])
+    waits(nothing)
+    found = run("stats", "run", "--follow", "--skip-steps", "9", "--until-step", "3")
+    assert (found.code, found.out, found.err) == (0, "", "")
+
+
+def test_every_strategy_has_its_threshold(run: Run, begun: Save, waits: Callable[..., Clock]) -> None:
+    """`-s all` says a threshold for each kind of group, as `stats -s all` does."""
+    waits(nothing)
+    found = run("stats", "run", "--follow", "-s", "all", "--until-step", "2", "-f", "ndjson")
+    said = [json.loads(line) for line in found.out.splitlines()]
+    strategies = [one["strategy"] for one in said if one.get("event") == "threshold"]
+    usual = json.loads(run("stats", "run", "-s", "all", "-f", "json").out)["suggestions"]
+    assert sorted(strategies) == sorted(one["strategy"] for one in usual)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_store_that_does_not_answer_for_a_while(
+    run: Run, waits: Callable[..., Clock], monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    """A store that has answered is asked again after a note, said once; one that never has ends it with an error."""
+    data = Path("g.safetensors")
+    save_file({"w": np.ones(4, np.float32)}, data)
+    with memory_store() as store:
+        store.files["memory://b/run/step_1.safetensors"] = data.read_bytes()
+
+        is_folder, answers = store.is_folder, [answered]
+
+        def asked(location: str) -> bool:
+            if not answers[0]:
+                raise InputError("the server did not answer; try again", path="memory://b/run")
+            return is_folder(location)
+
+        def begin() -> None:
+            answers[0] = False
+
+        def end() -> None:
+            answers[0] = True
+            store.files["memory://b/run/step_2.safetensors"] = data.read_bytes()
+
+        monkeypatch.setattr(store, "is_folder", asked)
+        waits(begin, nothing, end)
+        found = run("stats", "memory://b/run", "--follow", "--until-step", "2")
+    line = "memory://b/run: the server did not answer; try again\n"
+    assert (found.code, found.err) == ((0, f"note: {line}") if answered else (3, f"Error: {line}"))
 
 
 def test_standard_input_is_refused(run: Run, begun: Save) -> None:

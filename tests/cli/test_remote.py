@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 pytest.importorskip("obstore")
 
 from support.command import GRADCLIP, Run
-from support.servers.objects import Objects
+from support.servers.objects import Asked, Objects
 from support.servers.surroundings import hurried_server
 
 import gradclip_cli
@@ -47,12 +47,23 @@ def server() -> Iterator[Objects]:
         ("stats s3://key:unspoken@bkt/g.npz", "", 2, "credentials in the environment"),
         ("stats http://example.com/g.npz", "", 2, "is not encrypted"),
         ("stats s3://bkt/run --connections 0", "", 2, "--connections"),
-        ("stats s3://bkt/run --timeout 0", "", 2, "--timeout"),
+        ("stats s3://bkt/run --timeout 0", "", 2, "Error: --timeout must be above 0"),
+        ("stats s3://bkt/**", "", 2, "s3://bkt/**: ** is not known"),
+        ("diff s3://bkt/run/** s3://bkt/run", "", 2, "s3://bkt/run/**: ** is not known"),
+        ("show s3://bkt/run/*_1.*", "", 0, ""),
+        ("stats s3://bkt/run --anonymous", "403", 3, "and AWS_SECRET_ACCESS_KEY, and leave out --anonymous"),
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/out.npz -s none", "", 0, ""),
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/other.npz -s none", "", 5, "exists; give --overwrite"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/run/ -s none", "", 5, "run/step_1.safetensors: is the input itself"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://nob/ -s none", "", 5, "s3://nob: no such bucket"),
+        ("report s3://bkt/run -o s3://bkt/new/", "", 5, "s3://bkt/new/: ends in a slash, as folders do; give a file name"),
         ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
         ("report s3://bkt/run -o s3://bkt/other.npz", "", 5, "exists; give --overwrite"),
         ("report s3://bkt/run -o s3://bkt/run/step_1.safetensors --overwrite", "", 5, "is an input; write elsewhere"),
+        ("apply s3://bkt/run -o s3://bkt/other.npz/ -s none", "", 5, "s3://bkt/other.npz/: is a file; give a directory"),
+        ("ls --files-from s3://bkt/other.npz", "", 2, "'--files-from': s3://bkt/other.npz is not on this machine"),
+        ("stats s3://bkt/run --config s3://bkt/other.npz", "", 2, "'--config': s3://bkt/other.npz is not on this machine"),
+        ("report s3://bkt/run --figures hf://me/n/x", "", 2, "can only be read"),
         ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
     ],
 )  # fmt: skip
@@ -102,6 +113,25 @@ def test_in_place(server: Objects, run: Run) -> None:
     server.asked.clear()
     result = run("apply", f"{server.url}/bkt/run/step_1.safetensors", "--in-place", "-t", "1")
     assert (result.code, "can only be read" in result.err) == (2, True), result.err
+
+
+def test_an_output_goes_into_a_folder(server: Objects, run: Run) -> None:
+    """A URL that ends in a slash takes one file in, as a directory that is there does, whether there is such a folder or not."""
+    for folder in ("new/", "new/", "run/old/", ""):
+        argv = ["apply", "s3://bkt/run/step_1.safetensors", "-o", f"s3://bkt/{folder}", "-s", "none", "-q"]
+        result = run(*argv, "--overwrite")
+        assert result.code == 0, result.err
+        assert server.of.get(f"bkt/{folder}step_1.safetensors") is not None
+
+
+def test_who_may_write_need_not_read(server: Objects, run: Run, tmp_path: Path) -> None:
+    """Without the right to look, an output is replaced where that was asked for, and refused where it must be new."""
+    here = tmp_path / "g.safetensors"
+    here.write_bytes(DUMP)
+    server.wrong = lambda asked: "403" if asked.method in ("GET", "HEAD") else ""
+    argv = ["apply", str(here), "-o", "s3://bkt/new.npz", "-s", "none", "-q"]
+    assert (run(*argv).code, "bkt/new.npz" in server.of) == (5, False)
+    assert (run(*argv, "--overwrite").code, "bkt/new.npz" in server.of) == (0, True)
 
 
 def test_keys_of_all_kinds(server: Objects, run: Run) -> None:
@@ -209,9 +239,34 @@ def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
     argv = ["apply", "s3://bkt/big.safetensors", "-o", "s3://bkt/out.safetensors", "-s", "none", "-q"]
     process = started(argv, lambda: any(asked.query.get("partNumber") for asked in server.asked))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (-signal.SIGTERM, "")
     assert (server.uploads, "bkt/out.safetensors" in server.of) == ({}, False)
+
+
+@pytest.mark.heavy
+def test_a_signal_late_in_the_commit(server: Objects) -> None:
+    """Outputs that are put in place together are all put in place before a signal ends the run, and a line says so."""
+    large = save({f"w{k}": np.zeros(1 << 20, np.float32) for k in range(2)})
+    server.of |= {f"bkt/big/step_{step}.safetensors": large for step in (1, 2)}
+
+    def slowly(asked: Asked) -> str:
+        if is_last(asked):
+            time.sleep(0.3)
+        return ""
+
+    def is_last(asked: Asked) -> bool:
+        return asked.method == "POST" and "uploadId" in asked.query
+
+    server.wrong = slowly
+    argv = ["apply", "s3://bkt/big/", "-o", "s3://bkt/out/", "-s", "none", "-q"]
+    process = started(argv, lambda: any(map(is_last, server.asked)))
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGINT
+    assert {name for name in server.of if "/out/" in name} == {f"bkt/out/step_{step}.safetensors" for step in (1, 2)}
+    names = ", ".join(f"s3://bkt/out/step_{step}.safetensors" for step in (1, 2))
+    assert said == f"note: interrupted, but all 2 outputs are in place: {names}\n"
 
 
 def test_local_work_does_not_import_obstore(tmp_path: str) -> None:

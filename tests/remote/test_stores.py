@@ -191,3 +191,5 @@ def test_more_keys_than_one_answer_holds(bucket: str) -> None:
     for k in range(1200):
         put(f"{bucket}/many/{k}", b"x")
     assert len(objects().entries(f"{bucket}/many")) == 1200
+    url = f"{bucket}/many/7"
+    assert objects().fingerprint(url, recent=True) == objects().fingerprint(url)

@@ -69,7 +69,7 @@ class MemoryStore:
     def open(self, location: str) -> RandomAccess:
         return MemoryFile(location, self)
 
-    def fingerprint(self, location: str) -> Fingerprint:
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
         try:
             return self._known(location)
         except FileNotFoundError as error:
@@ -81,6 +81,9 @@ class MemoryStore:
     def check_output(self, location: str) -> None:
         if location.startswith(f"{SCHEME}://read-only"):
             raise OutputError("may not be written", path=location)
+
+    def is_hidden(self, error: InputError) -> bool:
+        return False
 
     def upload(self, location: str, overwrite: bool) -> Upload:
         return MemoryUpload(location, overwrite, self)
@@ -155,8 +158,9 @@ class MemoryUpload:
             raise OutputError("exists; give --overwrite to replace it", path=self.location)
         self.store.files[self.location] = self.store.pending.pop(self.location)
 
-    def abort(self) -> None:
+    def abort(self) -> bool:
         self.store.pending.pop(self.location, None)
+        return False
 
 
 @contextmanager

@@ -56,6 +56,13 @@ def test_a_message_is_one_short_line() -> None:
     assert len(text.encode()) < 1500
 
 
+def test_no_text_of_an_error_has_a_secret() -> None:
+    """What signs a URL, and a user with a password, is in no text of an error, whether it is printed or looked at."""
+    error = UsageError("https://me:SECRET@h/g.npz?sig=SECRET names no server", path="https://me:SECRET@h?sig=SECRET")
+    assert "SECRET" not in f"{error}{error!r}{error.args}{error.message}"
+    assert error.message == "https://…@h/g.npz?… names no server"
+
+
 def test_the_root_is_abstract() -> None:
     """The root has no exit code, so it is never raised itself."""
     assert not hasattr(GradclipError, "exit_code")

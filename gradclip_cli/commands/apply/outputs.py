@@ -49,7 +49,7 @@ def outputs_for(
     if output is not None:
         locations.check_writable(output)
     found = _outputs(sources, output, piped=piped, directory=directory) if in_place or output is not None else ()
-    if output is not None and not directory and not output_format and not locations.is_folder(output):
+    if output is not None and not directory and not output_format and not locations.takes_outputs(output):
         _check_suffix(sources[0], stream_name(output, 1))
     return (None,) * len(sources) if dry_run else found
 
@@ -70,7 +70,7 @@ def _outputs(
 
 def _file(source: DumpSource, output: str, piped: bool) -> str:
     """Return the file that a dump is written to: `output`, or a file of the input's name in the directory `output`."""
-    if not is_folder(output):
+    if output == STANDARD or not locations.takes_outputs(output):
         return output
     if piped:
         raise UsageError(_NAMELESS)
@@ -92,7 +92,7 @@ def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> 
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
         raise UsageError(_NAMELESS)
-    if (format := by_suffix(output)) is not None and not locations.is_folder(output):
+    if (format := by_suffix(output)) is not None and not locations.takes_outputs(output):
         what = f"-o {printable(output)} would be a directory, for several files; give a name that does not end"
         raise UsageError(f"{what} like {format.name}")
     return _in_folder(sources, output)
@@ -103,7 +103,7 @@ def _check_inputs(sources: Sequence[DumpSource], outputs: Sequence[DumpOutput]) 
     own = {real(file): file for source in sources for file in source.files}
     for source, output in zip(sources, outputs, strict=True):
         for file, target in zip(source.files, output.files, strict=False):
-            replaced = own.get(real(target)) if locations.exists(target) else None
+            replaced = own.get(real(target)) if locations.is_remote(target) or locations.exists(target) else None
             if replaced not in (None, file):
                 what = f"the output {printable(target)} leads to the input {printable(str(replaced))}"
                 raise UsageError(f"{what}, which it would replace; write to another directory")
@@ -113,7 +113,7 @@ def check_new(sources: Sequence[DumpSource], targets: Iterable[str]) -> None:
     """Raise OutputError if an output is an input itself, where nothing was asked to be replaced."""
     own = {real(file) for source in sources for file in source.files}
     for target in targets:
-        if locations.exists(target) and real(target) in own:
+        if (locations.is_remote(target) or locations.exists(target)) and real(target) in own:
             raise OutputError("is the input itself; write elsewhere, or give --in-place to replace it", path=target)
 
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -128,7 +129,7 @@ class Cluster:
         self._pools.append(pool)
         try:
             for item in items:
-                waiting.append(pool.submit(do, item))
+                waiting.append(pool.submit(copy_context().run, do, item))
                 if len(waiting) > 2 * most:
                     yield waiting.popleft().result
             while waiting:

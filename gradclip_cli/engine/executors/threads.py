@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -98,7 +99,9 @@ class Threads(OneByOne):
     def _start(self, tasks: int) -> None:
         """Start the other threads, no more than there are tasks for."""
         while len(self._threads) < min(self.jobs, tasks) - 1:
-            self._threads.append(threading.Thread(target=_work, args=(self._todo, self._done), daemon=True))
+            self._threads.append(
+                threading.Thread(target=copy_context().run, args=(_work, self._todo, self._done), daemon=True)
+            )
             try:
                 self._threads[-1].start()
             except RuntimeError:  # the system allows no more threads: go on with those there are

@@ -10,6 +10,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +20,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
-from gradclip_cli.storage.remote.credentials import ENDPOINTS, check_found, check_variables, profile_of_aws
+from gradclip_cli.storage.remote.credentials import check_found, check_variables, endpoint, profile_of_aws
+from gradclip_cli.storage.remote.network import AUTHORITIES, authorities, damaged_authorities, proxy_of
 from gradclip_cli.storage.remote.settings import TRIES, Settings, current, own_store
 from gradclip_cli.storage.remote.urls import Url, is_loopback, is_true
 
@@ -29,8 +31,7 @@ FAILURES = (BaseError, FileNotFoundError, PermissionError, ValueError)
 """What obstore raises for what is not there, not allowed, or goes wrong."""
 
 _PARTS_AT_ONCE = 4
-_CERTIFICATES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *_CERTIFICATES)
+_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *AUTHORITIES)
 """How variables begin that a store looks at."""
 
 
@@ -85,7 +86,7 @@ def _share_memory() -> None:
 
 def begin(task: Callable[[], Result]) -> "Future[Result]":
     """Begin a request when one of the connections is free."""
-    return _pool(os.getpid(), current().connections, current().lean).submit(task)
+    return _pool(os.getpid(), current().connections, current().lean).submit(copy_context().run, task)
 
 
 def wait(task: Callable[[], Result]) -> Result:
@@ -117,7 +118,7 @@ class Client:
         """Return what stands under a prefix up to the next slash."""
         found = obstore.list_with_delimiter(self._store, folder or None)
         cut = len(folder) + 1 if folder else 0
-        files = {one["path"][cut:]: _meta(one) for one in found["objects"] if len(one["path"]) > cut}
+        files = {one["path"][cut:]: _listed(one) for one in found["objects"] if len(one["path"]) > cut}
         return Listed(files, [path[cut:] for path in found["common_prefixes"]])
 
     def put(self, key: str, data: bytes, *, only_new: bool) -> None:
@@ -139,15 +140,29 @@ def client(url: Url) -> Client:
     if (own := own_store(url.root)) is not None:
         return Client(own.store)
     found = sorted((name, value) for name, value in os.environ.items() if name.upper().startswith(_VARIABLES))
-    return _client(url._replace(key="", is_folder=True), current().public, tuple(found))
+    try:
+        return _client(url._replace(key="", is_folder=True), current().public, tuple(found))
+    except FAILURES as error:
+        if "certificate" in str(error):
+            raise damaged_authorities() from error
+        raise
 
 
 def _meta(found: Any) -> Meta:
     return Meta(found["size"], found["e_tag"] or "", str(found["last_modified"]))
 
 
+def _listed(found: Any) -> Meta:
+    """Return what a listing says of an object, with the ETag in quotes, which Azure leaves out there."""
+    meta = _meta(found)
+    return meta if not meta.etag or '"' in meta.etag else meta._replace(etag=f'"{meta.etag}"')
+
+
 def _store(url: Url, settings: Settings) -> Any:
     check_variables(url.scheme)
+    address = url.root if url.scheme in ("http", "https", "hf") else endpoint(url.scheme)
+    if (proxy := proxy_of(address)) is not None:
+        proxy.check()
     patience = timedelta(seconds=settings.timeout)
     retry: Any = {
         "max_retries": TRIES,
@@ -159,7 +174,9 @@ def _store(url: Url, settings: Settings) -> Any:
         "timeout": 20 * patience,
         "connect_timeout": min(patience, timedelta(seconds=10)),
     }
-    options |= {"user_agent": "gradclip"} | _certificates()
+    options["user_agent"] = "gradclip"
+    if address.startswith("https://") and (trusted := authorities()) is not None:
+        options["root_certificate"] = trusted
     if url.scheme in ("http", "https", "hf"):
         return _server(url, settings, options, retry)
     options["allow_http"] = _may_be_plain(url.scheme)
@@ -209,17 +226,4 @@ def _may_be_plain(scheme: str) -> bool:
         for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "AZURE_STORAGE_USE_EMULATOR", "GOOGLE_ALLOW_HTTP")
     ):
         return True
-    endpoint = next((os.environ[name] for name in ENDPOINTS[scheme] if os.environ.get(name)), "")
-    if scheme == "gs" and "gcs_base_url" in (key := os.environ.get("GOOGLE_SERVICE_ACCOUNT_KEY", "")):
-        endpoint = key.partition("gcs_base_url")[2].strip('": ')
-    return is_loopback(endpoint.partition("://")[2].partition("/")[0].partition('"')[0])
-
-
-def _certificates() -> dict[str, bytes]:
-    """Return the authorities to trust besides those of the system, which the usual variables name."""
-    for name in _CERTIFICATES:
-        path = os.environ.get(name)
-        if path and os.path.isfile(path):
-            with open(path, "rb") as file:
-                return {"root_certificate": file.read()}
-    return {}
+    return is_loopback(endpoint(scheme).partition("://")[2].partition("/")[0])

@@ -51,6 +51,11 @@ ENDPOINTS = {
     "gs": ("GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
+_PROVIDERS = {
+    "s3": "https://amazonaws.com",
+    "gs": "https://storage.googleapis.com",
+    "az": "https://blob.core.windows.net",
+}
 _OF_EMULATORS = "STORAGE_EMULATOR_HOST"  # often without a scheme
 _SECRETS = ("AWS_", "AZURE_STORAGE_", "AZURE_CLIENT_", "HF_TOKEN")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -63,14 +68,18 @@ _TO_SET = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "hf": "HF_TOKEN",
 }
 
 
-def advice(scheme: str) -> str:
-    """Say what to set where a store knows nobody, or somebody else."""
-    if scheme in _TO_SET:
-        return f"set {_TO_SET[scheme]}, or give --anonymous for a public bucket"
-    return "set HF_TOKEN" if scheme == "hf" else "give a URL that is signed, or has a user and a password"
+def advice(scheme: str, *, anonymous: bool = False) -> str:
+    """Say what to set where a store knows nobody, or somebody else; `anonymous` requests have told it nothing."""
+    if scheme in ("http", "https"):
+        return "give a URL that is signed, or has a user and a password"
+    set_them = f"set {_TO_SET[scheme]}"
+    if anonymous:
+        return f"{set_them}, and leave out --anonymous"
+    return set_them if scheme == "hf" else f"{set_them}, or give --anonymous for a public bucket"
 
 
 def check_variables(scheme: str) -> None:
@@ -91,6 +100,14 @@ def _is_endpoint(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and known and bool(_HOST.fullmatch(parts.netloc.rpartition("@")[2]))
+
+
+def endpoint(scheme: str) -> str:
+    """Return the address of a store, as the environment has it, or that of its provider."""
+    found = next((os.environ[name] for name in ENDPOINTS[scheme] if os.environ.get(name)), _PROVIDERS[scheme])
+    if scheme == "gs" and "gcs_base_url" in (key := os.environ.get("GOOGLE_SERVICE_ACCOUNT_KEY", "")):
+        found = key.partition("gcs_base_url")[2].strip('": ').partition('"')[0]
+    return found if "://" in found else f"http://{found}"
 
 
 def check_found(scheme: str, where: str) -> None:

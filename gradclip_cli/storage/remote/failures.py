@@ -6,8 +6,10 @@ from enum import Enum
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.storage.remote.credentials import advice
+from gradclip_cli.storage.remote.network import blamed, variable_of_authorities
 from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.remote.urls import BUCKETS, parsed
+from gradclip_cli.text import shown
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _TRIED = re.compile(r" in (\d+(?:\.\d)?)\d*(m?s), after (\d+) retries")
@@ -27,7 +29,10 @@ class Failure(Enum):
     NO_RANGES = "its server sends whole files only, and no parts of them; download it first"
     ELSEWHERE = "its bucket is in another region; set AWS_REGION"
     BAD_NAME = "holds a key with an empty part, as in a//b, which cannot be named; rename it"
-    UNTRUSTED = "the certificate of its server is not trusted; name your own authority in SSL_CERT_FILE"
+    UNTRUSTED = "the certificate of its server is not trusted"
+    OTHER_NAME = "the certificate of its server is for another name; check the URL and the endpoint"
+    EXPIRED = "the certificate of its server is not valid today; check the clock, or tell whoever runs the server"
+    NOT_ENCRYPTED = "its server answers as one of http://, not of https://; check the URL and the endpoint"
     NO_CREDENTIALS = "no credentials were found"
     NO_ACCOUNT = "no account is named; set AZURE_STORAGE_ACCOUNT_NAME"
     UNSUPPORTED = "501"
@@ -54,14 +59,22 @@ _BY_STATUS = {
     416: Failure.PAST_END,
     501: Failure.UNSUPPORTED,
 }
+_OUT_OF_DATE = re.compile(r"InvalidCertificate\(\s*(?:Expired|NotValidYet)")
+_WHOLE_FILES = ("Received non-partial response", "Range request not supported")
 _METADATA = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """What stands in an error of the addresses by which machines of a cloud get credentials."""
+_BY_TEXT_OF_ANY = (
+    (_NO_BUCKET, Failure.NO_BUCKET),
+    (_METADATA, Failure.NO_CREDENTIALS),
+    (_WHOLE_FILES, Failure.NO_RANGES),
+)
+"""What is told by the text of errors of any class."""
 _BY_TEXT = (
     ("Account must be specified", Failure.NO_ACCOUNT),
-    ("Received non-partial response", Failure.NO_RANGES),
     ("incorrectly configured region", Failure.ELSEWHERE),
+    ("NotValidForName", Failure.OTHER_NAME),
+    ("InvalidContentType", Failure.NOT_ENCRYPTED),
     ("InvalidCertificate", Failure.UNTRUSTED),
-    ("invalid peer certificate", Failure.UNTRUSTED),
     ("Requested ", Failure.PAST_END),
 )
 
@@ -69,15 +82,14 @@ _BY_TEXT = (
 def failure(error: Exception) -> Failure:
     """Tell failures apart: by the class of the error, or else, since most are of one class, by what stands in its text."""
     text = str(error)
-    if any(code in text for code in _NO_BUCKET):
-        return Failure.NO_BUCKET
-    if any(address in text for address in _METADATA):
-        return Failure.NO_CREDENTIALS
+    for parts, kind in _BY_TEXT_OF_ANY:
+        if any(part in text for part in parts):
+            return kind
     if (found := _BY_CLASS.get(type(error).__name__)) is not None:
         return found
     for part, kind in _BY_TEXT:
         if part in text:
-            return kind
+            return kind if kind is not Failure.UNTRUSTED or not _OUT_OF_DATE.search(text) else Failure.EXPIRED
     status = status_of(error)
     if status is None or status == 429 or status >= 500:
         return _BY_STATUS.get(status or 0, Failure.SILENT)
@@ -91,7 +103,8 @@ def status_of(error: Exception) -> int | None:
 
 
 def told(error: Exception, location: str, *, writing: bool = False) -> GradclipError:
-    """Return the error to raise for one of obstore's."""
+    """Return the error to raise for one of obstore's, from which what may be secret in its URLs is left out: a traceback has both."""
+    error.args = (shown(str(error)),)
     kind, where = failure(error), location
     if kind is Failure.CHANGED and not writing:
         return changed(where)
@@ -105,16 +118,17 @@ def told(error: Exception, location: str, *, writing: bool = False) -> GradclipE
 
 
 def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str:
-    if kind is Failure.SILENT:
+    if kind is Failure.SILENT or status_of(error) == 407:
         return _silence(error)
-    done = "written" if writing else "read"
+    done, ask = "written" if writing else "read", advice(scheme, anonymous=current().anonymous)
     lines = {
-        Failure.NO_CREDENTIALS: f"no credentials were found; {advice(scheme)}",
-        Failure.FORBIDDEN: f"may not be {done} (403); {advice(scheme)}",
-        Failure.UNKNOWN_USER: f"the server does not know who asks (401); {advice(scheme)}",
+        Failure.NO_CREDENTIALS: f"no credentials were found; {ask}",
+        Failure.FORBIDDEN: f"may not be {done} (403); {ask}",
+        Failure.UNKNOWN_USER: f"the server does not know who asks (401); {ask}",
         Failure.CHANGED: f"changed while it was {done}; run again",
         Failure.REFUSED: f"the server refuses it ({status_of(error)}); check the URL and the endpoint",
         Failure.UNSUPPORTED: f"the server cannot do what it is asked for ({status_of(error) or 'not supported'}); check the endpoint",
+        Failure.UNTRUSTED: f"{kind.value}; name your own authority in {variable_of_authorities()}",
         Failure.MISSING: f"does not exist; check the {'key' if scheme in BUCKETS else 'URL'}",
     }
     return lines.get(kind, str(kind.value))
@@ -123,11 +137,14 @@ def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str
 def _silence(error: Exception) -> str:
     """Say how an answer failed to come: a status of 5xx, no connection, or nothing for too long."""
     text, status = str(error), status_of(error)
+    tried = _TRIED.search(text)
+    how = [str(status)] if status else []
+    how += [f"{int(tried[3]) + 1} tries in {tried[1]} {tried[2]}"] if tried else [f"within {current().timeout:g} s"]
+    said = blamed(text, ", ".join(how)) if status in (None, 407) else None
+    if said is not None:
+        return said
     if "dns error" in text or "failed to lookup" in text:
         return "there is no server of this name; check the URL, the endpoint and the network"
     if "Connection refused" in text or "ConnectionRefused" in text:
         return "no server listens there; check the URL and the endpoint"
-    tried = _TRIED.search(text)
-    how = [str(status)] if status else []
-    how += [f"{int(tried[3]) + 1} tries in {tried[1]} {tried[2]}"] if tried else [f"within {current().timeout:g} s"]
     return f"the server did not answer ({', '.join(how)}); try again"

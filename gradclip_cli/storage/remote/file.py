@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.remote.blocks import Blocks
-from gradclip_cli.storage.remote.client import Answer, Client
+from gradclip_cli.storage.remote.client import Answer, Client, Meta
 from gradclip_cli.storage.remote.failures import Failure
 from gradclip_cli.storage.remote.kept import kept
 from gradclip_cli.storage.remote.ranges import Ranges
@@ -22,6 +22,11 @@ WHOLE = 16 << 20
 """A file of so many bytes is fetched whole when more than its head is looked at."""
 _LARGE = 256 << 10
 """Reads of so many bytes are of elements, which nobody reads again."""
+
+
+def fingerprint_by(location: str, url: Url, meta: Meta) -> Fingerprint:
+    """Return the state of a file by what a store says of it."""
+    return Fingerprint(url.root if url.bucket else url.scheme, canonical(location), meta.size, meta.state)
 
 
 class RemoteFile:
@@ -35,9 +40,7 @@ class RemoteFile:
 
     def __init__(self, location: str, url: Url, client: Client, head: Answer) -> None:
         self.path, self._head, self.size = location, head.data, head.meta.size
-        self.fingerprint = Fingerprint(
-            url.root if url.bucket else url.scheme, canonical(location), self.size, head.meta.state
-        )
+        self.fingerprint = fingerprint_by(location, url, head.meta)
         self._ranges = Ranges(location, client, url.key, head.meta)
         self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
         self._whole: memoryview | None = None

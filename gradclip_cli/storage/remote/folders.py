@@ -13,6 +13,8 @@ from gradclip_cli.storage.remote.urls import Url
 
 FRESH = 2.0
 """Seconds for which an answer is taken for the present state, so that a question about each of a thousand files is one request."""
+RECENT = 10.0
+"""Seconds for which it tells the state of a file to those who look again when they read it."""
 
 
 class RemoteEntry(NamedTuple):
@@ -50,25 +52,28 @@ class Folders:
             found = wait(lambda: hub.listing(url) if url.scheme == "hf" else client(url).listing(url.key))
         except FAILURES as error:
             raise told(error, location) from error
+        for name in found.files.keys() & set(found.folders):
+            if found.files[name].size == 0:  # how some tools mark a folder, and Azure with a hierarchy all of them
+                del found.files[name]
         with self._lock:
             now = time.monotonic()
-            self._of = {place: kept for place, kept in self._of.items() if now - kept[0] < FRESH}
+            self._of = {place: kept for place, kept in self._of.items() if now - kept[0] < RECENT}
             self._of[account(url.root), url.root, url.key] = now, found
         return found
 
-    def known(self, root: str, key: str) -> Listed | None:
-        """Return what was heard of a folder a moment ago."""
+    def known(self, root: str, key: str, age: float = FRESH) -> Listed | None:
+        """Return what was heard of a folder a moment ago, or within some seconds."""
         with self._lock:
-            heard, found = self._of.get((account(root), root, key), (-FRESH, None))
-            return found if time.monotonic() - heard < FRESH else None
+            heard, found = self._of.get((account(root), root, key), (-age, None))
+            return found if time.monotonic() - heard < age else None
 
-    def known_around(self, url: Url) -> Listed | None:
+    def known_around(self, url: Url, age: float = FRESH) -> Listed | None:
         """Return what was heard of the folder that a file is in; nothing is in a folder that the one above it lacks."""
         folder, below = url.key.rpartition("/")[0], ""
-        found = self.known(url.root, folder) if url.key else None
+        found = self.known(url.root, folder, age) if url.key else None
         while found is None and folder:
             folder, _, below = folder.rpartition("/")
-            above = self.known(url.root, folder)
+            above = self.known(url.root, folder, age)
             if above is not None:
                 return None if below in above.folders else Listed({}, [])
         return found

@@ -9,8 +9,8 @@ from gradclip_cli.errors import InputError, OutputError, UsageError
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.remote.client import FAILURES, client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure
-from gradclip_cli.storage.remote.file import RemoteFile
-from gradclip_cli.storage.remote.folders import Folders, RemoteEntry
+from gradclip_cli.storage.remote.file import RemoteFile, fingerprint_by
+from gradclip_cli.storage.remote.folders import RECENT, Folders, RemoteEntry
 from gradclip_cli.storage.remote.heads import Heads, asked
 from gradclip_cli.storage.remote.uploads import ObjectUpload
 from gradclip_cli.storage.remote.urls import BUCKETS, Url, canonical, parsed
@@ -28,14 +28,15 @@ class Objects:
         return self.is_file(location) or self.is_folder(location)
 
     def is_folder(self, location: str) -> bool:
-        """Whether some key continues that of a URL after a slash; a file of the same name is a file."""
+        """Whether some key continues that of a URL after a slash; a file of the same name that is not empty is a file."""
         url = parsed(location)
         if url.scheme in ("http", "https"):
             return url.is_folder
         around = self._folders.known_around(url)
         if around is not None:
-            return url.key.rpartition("/")[2] in around.folders
-        if not url.is_folder and self._heads.of(location) is not None:
+            name = url.key.rpartition("/")[2]
+            return name in around.folders and (url.is_folder or name not in around.files)
+        if not url.is_folder and (head := self._heads.of(location)) is not None and head.meta.size:
             return False
         found = self._folders.listing(url, location)
         return bool(found.files or found.folders or not url.key)
@@ -46,9 +47,10 @@ class Objects:
         if url.is_folder:
             return False
         around = self._folders.known_around(url)
-        return (
-            url.key.rpartition("/")[2] in around.files if around is not None else self._heads.of(location) is not None
-        )
+        if around is not None:
+            return url.key.rpartition("/")[2] in around.files
+        head = self._heads.of(location)
+        return head is not None and (head.meta.size > 0 or not self.is_folder(location))
 
     def entries(self, folder: str) -> list[RemoteEntry]:
         """Return what stands in a folder. Raises OSError if nothing does, InputError if the store does not say."""
@@ -60,7 +62,8 @@ class Objects:
         found = self._folders.listing(url, folder)
         if url.key and not found.files and not found.folders:
             raise _missing(folder)
-        return [RemoteEntry(name, False) for name in found.files] + [RemoteEntry(name, True) for name in found.folders]
+        folders = [name for name in found.folders if name not in found.files]
+        return [RemoteEntry(name, False) for name in found.files] + [RemoteEntry(name, True) for name in folders]
 
     def size(self, location: str) -> int:
         """Return the size of a file in bytes. Raises FileNotFoundError if there is none."""
@@ -92,13 +95,17 @@ class Objects:
             raise InputError(_gone(url), path=location)
         return RemoteFile(location, url, client(url), head)
 
-    def fingerprint(self, location: str) -> Fingerprint:
-        """Return the state of a file now."""
+    def fingerprint(self, location: str, *, recent: bool = False) -> Fingerprint:
+        """Return the state of a file now, or as the last listing of its folder has it."""
         url = parsed(location)
+        around = self._folders.known_around(url, RECENT) if recent else None
+        listed = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
+        if listed is not None and listed.pin is not None:
+            return fingerprint_by(location, url, listed)
         found = wait(lambda: asked(url, location, 1))
         if found is None:
             raise InputError(_gone(url), path=location)
-        return RemoteFile(location, url, client(url), found).fingerprint
+        return fingerprint_by(location, url, found.meta)
 
     def check_output(self, location: str) -> None:
         """Raise if nothing can be written to a URL, or below it: it must be in a bucket that there is."""
@@ -110,11 +117,13 @@ class Objects:
         try:
             self._folders.listing(around, location)
         except InputError as error:
-            cause = error.__cause__
-            if (
-                not isinstance(cause, FAILURES) or failure(cause) is not Failure.FORBIDDEN
-            ):  # who may write need not list
+            if not self.is_hidden(error):
                 raise OutputError(error.message, path=error.path) from error
+
+    def is_hidden(self, error: InputError) -> bool:
+        """Whether an error says no more than that the user may not see what is there."""
+        cause = error.__cause__
+        return isinstance(cause, FAILURES) and failure(cause) is Failure.FORBIDDEN
 
     def upload(self, location: str, overwrite: bool) -> ObjectUpload:
         """Begin an output; nothing is asked of the network before there is something to send."""

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
 
 CONNECTIONS = 16
 """Requests at once: at 30 ms a request and 90 MB/s a connection, 1 GB takes 2.4 s with 16, and 17.6 s with 2."""
-TIMEOUT = 30.0
+TIMEOUT, LONGEST = 30.0, 1_000_000
 TRIES = 4
 """Tries after the first, each a little later than the one before, all within twice the timeout."""
 
@@ -45,11 +46,13 @@ class Settings(NamedTuple):
 
 _given: list[Settings] = []
 _lock = threading.Lock()
+_of_call: ContextVar[Settings | None] = ContextVar("settings", default=None)
+"""What the call is told that a thread works for: calls in several threads at a time may be told different things."""
 
 
 def current() -> Settings:
-    """Return the settings of the call that runs, the innermost if it runs in another."""
-    return _given[-1] if _given else Settings()
+    """Return the settings of the call that runs, the innermost if it runs in another; of any that runs, in a thread of none."""
+    return _of_call.get() or (_given[-1] if _given else Settings())
 
 
 def own_store(root: str) -> OwnStore | None:
@@ -64,18 +67,23 @@ def account(root: str) -> Hashable:
 
 @contextmanager
 def using(settings: Settings) -> Iterator[None]:
-    """Ask for remote files in this way for a while; all threads of the process do.
+    """Ask for remote files in this way for a while; so do the threads that work for this one.
 
+    A store of the caller's own is for all threads of the process.
     Raises UsageError for a number that is not above 0, and for a second store for the same files.
     """
-    if settings.connections < 1 or not 0 < settings.timeout < 1e6:
-        raise UsageError("--connections and --timeout must be above 0")
+    if settings.connections < 1:
+        raise UsageError(f"--connections must be at least 1, not {settings.connections}")
+    if not 0 < settings.timeout < LONGEST:
+        raise UsageError(f"--timeout must be above 0 and below {LONGEST:,} seconds, not {settings.timeout:g}")
     with _lock:
         known = own_store(settings.store.root) if settings.store is not None else None
-        if known is not None and known is not settings.store:
+        if known is not None and settings.store is not None and known.store is not settings.store.store:
             raise UsageError(f"another call uses another store for {known.root}; wait until it is over")
         _given.append(settings)
+    before = _of_call.set(settings)
     try:
         yield
     finally:
+        _of_call.reset(before)
         _given.remove(settings)

@@ -5,10 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 from gradclip_cli.errors import OutputError, reason
+from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.remote.client import FAILURES, Client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 from gradclip_cli.storage.remote.urls import Url
+from gradclip_cli.text import shortlist
 
 PART = 6 << 20
 """Bytes of a part or more, of which four are under way; S3 takes no smaller ones than 5 MiB."""
@@ -19,18 +21,22 @@ _KEPT = 64 << 20
 _POLL, _SELDOM = 0.2, 30.0
 _PATIENCE = 3.0
 """Seconds for the uploads to be dropped when a signal ends the program: parts that are left behind cost money."""
+_DROPPING = "performing DELETE"
+"""What obstore says when dropping the parts has failed; it forgets then why they were dropped."""
 
 _under_way: set["_Parts"] = set()
 _small: dict["ObjectUpload", bytes] = {}
 
 
-def drop_all() -> None:
-    """Drop the uploads that are under way before a signal ends the program, as far as the stores answer soon."""
+def drop_all() -> str | None:
+    """Drop the uploads that are under way before a signal ends the program, as far as the stores answer soon; say what is left."""
     uploads = tuple(_under_way)
     for upload in uploads:
         upload.decide(go=False)
     for upload in uploads:
         upload.wait(_PATIENCE / len(uploads))
+    left = [upload.location for upload in uploads if upload.is_left]
+    return LEFT.format(shortlist(left)) if left else None
 
 
 cleanups.append(drop_all)
@@ -43,8 +49,8 @@ class _Dropped(Exception):  # noqa: N818 (no error: the upload is not wanted any
 class _Parts:
     """An upload in parts, in a thread of its own, which sends all of them and then waits to be told whether they shall count."""
 
-    def __init__(self, client: Client, key: str, fd: int, nbytes: int) -> None:
-        self._client, self._key, self._fd, self._nbytes = client, key, fd, nbytes
+    def __init__(self, location: str, client: Client, key: str, fd: int, nbytes: int) -> None:
+        self.location, self._client, self._key, self._fd, self._nbytes = location, client, key, fd, nbytes
         parts = min(max(nbytes // PART, 1), MOST_PARTS)
         self._size = nbytes // parts  # the rest, fewer bytes than there are parts, waits in memory for the end
         self._sent, self._decided, self._go = threading.Event(), threading.Event(), False
@@ -57,6 +63,14 @@ class _Parts:
         self._thread.start()
         self._sent.wait()
         self._raise()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the store may hold parts of it: it has not answered, or has refused to drop them."""
+        if self._thread.is_alive():
+            return True
+        error = self._error
+        return error is not None and _DROPPING in str(error) and failure(error) is not Failure.MISSING
 
     def decide(self, *, go: bool) -> None:
         """Say whether the parts shall become the object."""
@@ -115,6 +129,7 @@ class ObjectUpload:
         self._location, self._key, self._client = location, url.key, client
         self._overwrite, self._written = overwrite, written
         self._parts: _Parts | None = None
+        self._is_left = False
 
     def send(self, fd: int, nbytes: int) -> None:
         """Send all parts of the file behind a descriptor; a small file is kept for a single request, as long as there is room."""
@@ -124,7 +139,7 @@ class ObjectUpload:
             except OSError as error:
                 raise OutputError(reason(error), path=self._location) from error
             return
-        self._parts = _Parts(self._client, self._key, fd, nbytes)
+        self._parts = _Parts(self._location, self._client, self._key, fd, nbytes)
         self._asked(self._parts.start)
 
     def commit(self) -> None:
@@ -137,15 +152,20 @@ class ObjectUpload:
                 self._refuse_existing()
                 self._asked(parts.finish)
             finally:
-                parts.drop()
+                self._drop(parts)
         self._written()
 
-    def abort(self) -> None:
-        """Drop what was sent."""
+    def abort(self) -> bool:
+        """Drop what was sent; return whether the store may have kept parts of it."""
         _small.pop(self, None)
         parts, self._parts = self._parts, None
         if parts is not None:
-            parts.drop()
+            self._drop(parts)
+        return self._is_left
+
+    def _drop(self, parts: _Parts) -> None:
+        parts.drop()
+        self._is_left = parts.is_left
 
     def _put(self, data: bytes) -> None:
         """Write a small file; where the store cannot refuse to replace one, look first."""

@@ -58,7 +58,7 @@ def _in_bucket(scheme: str, rest: str, location: str) -> Url:
 def _check_key(key: str, location: str) -> None:
     """Refuse keys that obstore cannot name: it takes them for paths, without empty parts and dots."""
     if any(part in (".", "..") for part in key.split("/")) or "//" in key or key.startswith("/"):
-        raise UsageError(f"{location} has an empty part, . or .. in its key; rename the object")
+        raise UsageError(f"{location} has an empty part, . or .. in its key; write it without, or rename the object")
     if any(ord(c) < 32 or ord(c) == 127 for c in key):
         raise UsageError(f"{location} has a control character in its key; rename the object")
 
@@ -71,7 +71,7 @@ def _on_hub(rest: str, location: str) -> Url:
     key = found["key"] or ""
     _check_key(key, location)
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    _check_encrypted(endpoint, "HF_ENDPOINT")
+    check_encrypted(endpoint, "HF_ENDPOINT")
     revision = quote(unquote(found["rev"] or "main"), safe="")
     root = f"{endpoint}/{found['kind'] or ''}{found['repo']}/resolve/{revision}"
     return Url("hf", root, key.strip("/"), key.endswith("/") or not key)
@@ -83,7 +83,7 @@ def _on_server(scheme: str, location: str) -> Url:
     host = parts.netloc.rpartition("@")[2]
     if not host:
         raise UsageError(f"{location} names no server; write {scheme}://host/path")
-    _check_encrypted(location, location)
+    check_encrypted(location, location)
     key, folder = unquote(parts.path).strip("/"), parts.path.endswith("/")
     plain = not parts.query and "%2f" not in parts.path.lower() and "//" not in parts.path and "\ufffd" not in key
     if plain and not any(part in (".", "..") for part in key.split("/")):
@@ -93,7 +93,7 @@ def _on_server(scheme: str, location: str) -> Url:
     )
 
 
-def _check_encrypted(address: str, name: str) -> None:
+def check_encrypted(address: str, name: str) -> None:
     """Refuse to send anything readable to another machine, unless the environment allows it."""
     parts = urlsplit(address)
     if parts.scheme != "https" and not is_loopback(parts.netloc.rpartition("@")[2]) and not is_true("AWS_ALLOW_HTTP"):

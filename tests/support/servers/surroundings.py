@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from gradclip_cli.storage.remote import credentials
+from gradclip_cli.storage.remote.network import AUTHORITIES
 from gradclip_cli.storage.remote.objects import objects
 from gradclip_cli.storage.remote.settings import Settings, using
 from support.servers.objects import Objects, served
@@ -15,7 +16,7 @@ from support.servers.objects import Objects, served
 HURRIED = Settings(timeout=10.0, pause=0.001)
 """How tests ask: they do not wait for servers that are on this machine."""
 _NOBODY = {"client_email": "", "private_key": "", "private_key_id": ""}
-_LEFT_OUT = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+_LEFT_OUT = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", *AUTHORITIES)
 
 
 def environment(url: str) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.memory_store import memory_store
 
-from gradclip_cli.api.arguments import checked
+from gradclip_cli.api.arguments import checked, path_of
 from gradclip_cli.errors import UsageError
 
 Where = str | os.PathLike[str]
@@ -99,3 +100,13 @@ def test_a_name_that_no_argument_has_is_wrong_usage() -> None:
         called(nonsense=1)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="too many"):
         called("a", "b")  # type: ignore[call-arg]
+
+
+def test_an_argument_that_takes_one_path() -> None:
+    """A URL with wildcards may stand for one file where one is wanted, and not for several; a path stays as it is."""
+    with memory_store() as store:
+        store.files |= {"memory://b/step_1.npz": b"", "memory://b/step_2.npz": b""}
+        assert path_of("memory://b/*_2.npz") == "memory://b/step_2.npz"
+        assert path_of("run/*") == "run/*"
+        with pytest.raises(UsageError, match=r"memory://b/step_\* stands for 2 files and folders; name one"):
+            path_of("memory://b/step_*")

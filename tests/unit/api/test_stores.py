@@ -1,6 +1,7 @@
 """Functions take how remote files are asked for, and a store that has credentials of its own."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 from typing import Any
 
@@ -120,3 +121,27 @@ def test_two_stores_for_one_bucket_at_a_time() -> None:
         using(Settings(store=second)),
     ):
         pass
+
+
+def test_calls_in_threads_are_told_different_things(server: Objects) -> None:
+    """Of two calls at a time, each asks as it was told, in all threads that work for it."""
+    large = save({f"w{k}": np.ones(1 << 16, np.float32) for k in range(8)})
+    buckets = {"signed": False, "open": True}
+    server.of |= {f"{bucket}/run/step_{k}.safetensors": large for bucket in buckets for k in range(12)}
+    server.latency = 0.001
+
+    def look(bucket: str) -> int:
+        return len(gradclip_cli.stats(f"s3://{bucket}/run", anonymous=buckets[bucket], jobs=2).dumps)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(look, buckets)) == [12, 12]
+    asked = [(one.name.partition("/")[0], "authorization" not in one.headers) for one in server.asked]
+    assert set(asked) == set(buckets.items())
+
+
+def test_calls_in_threads_may_share_a_store(server: Objects) -> None:
+    """Two calls at a time may be given one store for the same bucket."""
+    store, server.latency = mine(server), 0.005
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: gradclip_cli.stats("s3://bkt/run", store=store), "ab"))
+    assert [len(report.dumps) for report in found] == [2, 2]

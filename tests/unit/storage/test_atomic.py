@@ -12,7 +12,7 @@ from support.memory_store import MemoryStore, memory_store
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.storage.atomic import Outputs
-from gradclip_cli.storage.staged import discard_unfinished
+from gradclip_cli.storage.staged import discard_unfinished, tell_placed
 
 
 def write(target: Path, data: bytes = b"new", overwrite: bool = True) -> None:
@@ -192,6 +192,32 @@ def test_a_commit_that_fails_midway_says_how_far_it_came(tmp_path: Path) -> None
         with pytest.raises(OutputError, match="1 of 2 outputs are in place"):
             outputs.commit()
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "bad", "line"),
+    [
+        ("a", "", "interrupted, but the output is in place: FOLDER/a"),
+        ("ab", "", "interrupted, but all 2 outputs are in place: FOLDER/a, FOLDER/b"),
+        ("ab", "b", "interrupted, but 1 of 2 outputs are in place: FOLDER/a"),
+        ("ab", "a", None),
+    ],
+)
+def test_a_signal_tells_what_is_in_place(tmp_path: Path, targets: str, bad: str, line: str | None) -> None:
+    """Outputs that have their names when a signal ends the program stay, and are named, since the exit code says only that it ended."""
+    with suppress(OutputError), Outputs(overwrite=True) as outputs:
+        for name in targets:
+            outputs.complete(outputs.stage(str(tmp_path / name)))
+        if bad:
+            (tmp_path / bad).mkdir()
+        outputs.commit()
+    assert tell_placed() == (line and line.replace("FOLDER", str(tmp_path)))
+
+
+def test_a_stream_is_no_output_that_stays() -> None:
+    """What was poured into a device is not said to be in place."""
+    write(Path("/dev/null"), overwrite=False)
+    assert tell_placed() is None
 
 
 @pytest.mark.parametrize(("folder", "reason"), [("file", "is not a directory"), ("missing/new", "does not exist")])

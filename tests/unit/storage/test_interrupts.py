@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +13,8 @@ from gradclip_cli.storage import interrupts
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done instead of ending this process."""
     done: list[str] = []
-    monkeypatch.setattr(interrupts, "cleanups", [lambda: done.append("cleaned")])
+    cleanups: list[Callable[[], str | None]] = [lambda: done.append("cleaned")]
+    monkeypatch.setattr(interrupts, "cleanups", cleanups)
     monkeypatch.setattr(os, "kill", lambda _, number: done.append(signal.Signals(number).name))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     return done
@@ -46,6 +48,14 @@ def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
             interrupts._end(signal.SIGTERM, None)
         assert ended == []
     assert ended == ["cleaned", "SIGTERM"]
+
+
+def test_what_cleaning_up_has_to_say(ended: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """What a cleanup returns is a line of standard error, printable, before the program ends; others say nothing."""
+    interrupts.cleanups += [lambda: "left: a\x1b\nb", lambda: None]
+    interrupts._end(signal.SIGINT, None)
+    assert ended == ["cleaned", "SIGINT"]
+    assert capfd.readouterr().err == "note: left: a\\x1b\\nb\n"
 
 
 def test_the_last_cleanup_comes_first(ended: list[str]) -> None:

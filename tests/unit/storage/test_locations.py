@@ -90,12 +90,30 @@ def test_a_fingerprint_is_the_same_on_other_machines(tmp_path: Path) -> None:
     assert here._replace(version=0).anywhere != here.anywhere
 
 
+def test_what_outputs_go_into(store: MemoryStore, tmp_path: Path) -> None:
+    """A folder takes them; so does a URL that ends in a slash, since a folder in a store need not be made, but a path must be there."""
+    (tmp_path / "there").mkdir()
+    for location in ("memory://b/run", "memory://b/new/", f"{tmp_path}/there", f"{tmp_path}/there/"):
+        assert locations.takes_outputs(location)
+    for location in ("memory://b/new", "memory://b/run/x", f"{tmp_path}/new/", f"{tmp_path}/new"):
+        assert not locations.takes_outputs(location)
+
+
+def test_outputs_do_not_go_below_a_file(store: MemoryStore) -> None:
+    """Where several outputs shall go below a URL, it is that of no file; a folder need not be there."""
+    for url in ("memory://b/run/x", "memory://b/run/x/"):
+        with pytest.raises(OutputError, match="is a file; give a directory"):
+            locations.check_output_folder(url)
+    for url in ("memory://b/run", "memory://b/new/", "here"):
+        locations.check_output_folder(url)
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
         ("memory://b/run/x", "exists; give --overwrite"),
         ("memory://b/run", "is a directory"),
-        ("memory://b/new/", "is a directory"),
+        ("memory://b/new/", "ends in a slash"),
         ("memory://read-only/x", "may not be written"),
     ],
 )

@@ -49,7 +49,9 @@ def test_what_has_no_state(tmp_path: Path) -> None:
 def test_an_object_is_told_by_its_tag(version: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """An object is whole by nature, and its ETag changes with its bytes, unless it is a weak one or there is none."""
     with memory_store() as store:
-        monkeypatch.setattr(store, "fingerprint", lambda location: Fingerprint("memory://b", location, 3, version))
+        monkeypatch.setattr(
+            store, "fingerprint", lambda location, recent: Fingerprint("memory://b", location, 3, version)
+        )
         found = stamp_of("memory://b/g.npz")
     assert (found is not None) is known
     assert found is None or (found.is_old and found.state == ("memory://b/g.npz", 3, version, 0))

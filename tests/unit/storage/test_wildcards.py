@@ -1,8 +1,11 @@
 """Wildcards in URLs stand for what shells would expand them to in paths."""
 
+import re
+
 import pytest
 from support.memory_store import SCHEME, memory_store
 
+from gradclip_cli.errors import UsageError
 from gradclip_cli.storage.wildcards import matching
 
 NAMES = ("run/step_1.npz", "run/step_2.npz", "run/step_10.h5", "other/step_1.npz", "run/odd[1].npz")
@@ -26,6 +29,15 @@ def test_what_a_url_with_wildcards_stands_for(pattern: str, names: list[str]) ->
     with memory_store() as store:
         store.files |= {f"{SCHEME}://b/{name}": b"" for name in NAMES}
         assert matching(f"{SCHEME}://b/{pattern}") == [f"{SCHEME}://b/{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder"), [("**", ""), ("run/**/x.npz", "run/"), ("run/a**", "run/"), ("*/**", "")]
+)
+def test_two_stars_are_not_known(pattern: str, folder: str) -> None:
+    """`**`, which shells and others expand in several ways, is refused, with the folder that may be meant; nothing is listed."""
+    with pytest.raises(UsageError, match=re.escape(f"s3://b/{pattern}: ** is not known; ") + f".* s3://b/{folder}$"):
+        matching(f"s3://b/{pattern}")
 
 
 def test_what_is_not_expanded() -> None:

@@ -237,6 +237,8 @@ def test_wrong_options_are_refused(options: dict[str, Any], tmp_path: Path) -> N
     """What makes no sense is said when the capture is made, not in the loop."""
     with pytest.raises(ValueError, match=r"must not be so small|kept for a spike"):
         Capture(tmp_path, small(), **options)
+    with pytest.raises(ValueError, match="folder must be one of this machine, not s3:/"):
+        Capture("s3://bucket/run", small())
     with pytest.raises(ValueError, match="on_error"):
         Capture(tmp_path, small(), on_error="ignore")  # type: ignore[arg-type]
 

@@ -1,11 +1,14 @@
 """Small reads come from blocks, of which the last are kept, and from what lies around the places that were read."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOSPC
 
 import pytest
 from support.servers.objects import Objects
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.storage.remote import blocks as module
 from gradclip_cli.storage.remote.blocks import BLOCK, MOST, Blocks
 from gradclip_cli.storage.remote.client import client
 from gradclip_cli.storage.remote.ranges import Ranges
@@ -43,6 +46,26 @@ def test_whoever_goes_through_twice_asks_once(server: Objects, blocks: Blocks) -
     for _ in range(2):
         assert [blocks.read(at, at + 10) for at in places] == [DATA[at : at + 10] for at in places]
     assert len(server.asked) == -(-len(DATA) // BLOCK)
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+def test_whoever_goes_back_and_forth_fetches_a_file_twice_at_most(
+    server: Objects, blocks: Blocks, monkeypatch: pytest.MonkeyPatch, has_room: bool
+) -> None:
+    """Blocks that memory has no room for are kept on the disk once they are wanted again; without room there, all bytes are right."""
+
+    def full() -> None:
+        raise OSError(ENOSPC, "no space left on device")
+
+    if not has_room:
+        monkeypatch.setattr(module, "TemporaryFile", full)
+    places = [*range(0, len(DATA) - 10, 10_000)]
+    for turn in range(5):
+        random.Random(turn).shuffle(places)
+        assert all(blocks.read(at, at + 10) == DATA[at : at + 10] for at in places)
+    assert (len(server.asked) <= 2 * -(-len(DATA) // BLOCK)) is has_room
+    blocks.clear()
+    assert blocks.read(5, 10) == DATA[5:10]
 
 
 def test_a_block_that_failed_is_asked_for_again(server: Objects, blocks: Blocks) -> None:

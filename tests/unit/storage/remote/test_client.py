@@ -13,7 +13,7 @@ import pytest
 from support.servers.objects import Objects, served
 from support.servers.surroundings import HURRIED, environment
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.storage.remote import client as client_module
 from gradclip_cli.storage.remote.client import client
 from gradclip_cli.storage.remote.objects import objects
@@ -104,10 +104,44 @@ def test_an_authority_of_ones_own(tmp_path: Path, server: Objects, monkeypatch: 
     with served(context) as secure:
         secure.of["bkt/k"] = b"abc"
         monkeypatch.setenv("AWS_ENDPOINT_URL", secure.url)
-        with pytest.raises(InputError, match="is not trusted; name your own authority in SSL_CERT_FILE"):
-            objects().size("s3://bkt/k")
+        secure.of["datasets/me/n/resolve/main/run/k"] = b"abc"
+        monkeypatch.setenv("HF_ENDPOINT", secure.url)
+        damaged = tmp_path / "damaged.pem"
+        damaged.write_text("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n")
+
+        def asked() -> int:
+            return objects().size("s3://bkt/k") + len(objects().entries("hf://datasets/me/n/run"))
+
+        for look in (lambda: objects().size("s3://bkt/k"), lambda: objects().entries("hf://datasets/me/n/run")):
+            with pytest.raises(InputError, match="is not trusted; name your own authority in SSL_CERT_FILE"):
+                look()
+            monkeypatch.setenv("CURL_CA_BUNDLE", str(damaged))
+            with pytest.raises(UsageError, match=r"CURL_CA_BUNDLE=.*: holds a damaged certificate"):
+                look()
+            monkeypatch.delenv("CURL_CA_BUNDLE")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        assert objects().size("s3://bkt/k") == 3
+        assert asked() == 4
+        monkeypatch.setenv("AWS_ENDPOINT_URL", secure.url.replace("localhost", "127.0.0.1"))
+        monkeypatch.setenv("HF_ENDPOINT", secure.url.replace("localhost", "127.0.0.1"))
+        for look in (lambda: objects().size("s3://bkt/k"), lambda: objects().entries("hf://datasets/me/n/run")):
+            objects()._forget()
+            with pytest.raises(InputError, match="certificate of its server is for another name"):
+                look()
+
+
+@pytest.mark.parametrize("url", ["s3://bkt/k", "hf://datasets/me/n/run"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nobody_answers_by_a_proxy(server: Objects, monkeypatch: pytest.MonkeyPatch, url: str, scheme: str) -> None:
+    """A proxy at which nobody listens is told from a server, and so is an address that is none."""
+    variable, endpoint = f"{scheme.upper()}_PROXY", f"{scheme}://s3.invalid"
+    told = environment(endpoint) | {"AWS_ALLOW_HTTP": "true", variable: "http://127.0.0.1:9", "NO_PROXY": ""}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=f"no proxy listens at 127.0.0.1:9; correct {variable}"):
+        objects().entries(url)
+    monkeypatch.setenv(variable, "no address")
+    with pytest.raises(UsageError, match=f"{variable} must be a proxy"):
+        objects().entries(url)
 
 
 @pytest.mark.parametrize(

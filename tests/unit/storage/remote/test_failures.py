@@ -4,10 +4,17 @@ import pytest
 
 pytest.importorskip("obstore")
 
-from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    GenericError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+)
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.storage.remote.failures import Failure, failure, told
+from gradclip_cli.storage.remote.settings import Settings, using
 
 PAGES = "\n\nDebug source:\nGeneric { uri: https://h/k?X-Amz-Signature=unspoken }"
 
@@ -24,8 +31,14 @@ PAGES = "\n\nDebug source:\nGeneric { uri: https://h/k?X-Amz-Signature=unspoken 
         (GenericError("status code: 416 Range Not Satisfiable" + PAGES), Failure.PAST_END),
         (GenericError("Requested 0..10, got 0..9" + PAGES), Failure.PAST_END),
         (GenericError("Received non-partial response when range requested" + PAGES), Failure.NO_RANGES),
+        (NotSupportedError("Range request not supported by k" + PAGES), Failure.NO_RANGES),
         (GenericError("this normally indicates an incorrectly configured region" + PAGES), Failure.ELSEWHERE),
         (GenericError("Error performing PUT http://169.254.169.254/latest/api/token" + PAGES), Failure.NO_CREDENTIALS),
+        (GenericError("InvalidCertificate(UnknownIssuer)" + PAGES), Failure.UNTRUSTED),
+        (GenericError("InvalidCertificate(\n    NotValidForNameContext {" + PAGES), Failure.OTHER_NAME),
+        (GenericError("InvalidCertificate(\n    ExpiredContext {" + PAGES), Failure.EXPIRED),
+        (GenericError("status code: 400 <Code>ExpiredToken</Code>" + PAGES), Failure.REFUSED),
+        (GenericError("InvalidMessage(InvalidContentType)" + PAGES), Failure.NOT_ENCRYPTED),
         (GenericError("Account must be specified" + PAGES), Failure.NO_ACCOUNT),
         (GenericError("status code: 503" + PAGES), Failure.SILENT),
         (GenericError("HTTP error: error sending request" + PAGES), Failure.SILENT),
@@ -40,6 +53,7 @@ def test_what_went_wrong(error: Exception, kind: Failure) -> None:
         line = str(told(error, "s3://bkt/k", writing=writing))
         assert line.startswith("s3://bkt")
         assert ";" in line or "ends early" in line
+        assert "unspoken" not in repr(error)
         assert not any(word in line for word in ("Debug", "unspoken", "Generic", "\n"))
 
 
@@ -48,6 +62,17 @@ def test_reading_and_writing_have_exit_codes_of_their_own() -> None:
     error = PermissionDeniedError("403")
     assert isinstance(told(error, "s3://bkt/k"), InputError)
     assert isinstance(told(error, "s3://bkt/k", writing=True), OutputError)
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az", "hf"])
+def test_who_asks_without_a_name(status: str, scheme: str) -> None:
+    """A refusal of an anonymous request asks for credentials, and one of a signed request never for what was given."""
+    with using(Settings(anonymous=True)):
+        line = str(told(GenericError(f"status code: {status}"), f"{scheme}://datasets/n/k"))
+    assert f"({status}); set " in line
+    assert line.endswith(", and leave out --anonymous")
+    assert "leave out" not in str(told(GenericError(f"status code: {status}"), f"{scheme}://datasets/n/k"))
 
 
 def test_how_long_was_tried() -> None:

@@ -42,6 +42,37 @@ def test_files_and_folders(run: Asked, scheme: str, listed: bool) -> None:
     assert (run.size(f"{base}/a b%20é.npz"), run.size(f"{base}/sub/d.npz")) == (2, 0)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(("marker", "kind"), [(b"", "folder"), (b"x", "file")])
+def test_a_key_and_a_prefix_of_one_name(server: Objects, listed: bool, marker: bytes, kind: str) -> None:
+    """A name is one thing: an empty object marks the folder of its name, as Azure's with a hierarchy do; any other is the file."""
+    server.of |= {"bkt/run": marker, "bkt/run/step_1.npz": b"ab", "bkt/empty": b""}
+    if listed:
+        found = {entry.name: entry.is_dir() for entry in objects().entries("s3://bkt")}
+        assert found == {"run": kind == "folder", "empty": False}
+    assert (objects().is_file("s3://bkt/run"), objects().is_folder("s3://bkt/run")) == (
+        kind == "file",
+        kind == "folder",
+    )
+    assert (objects().is_file("s3://bkt/empty"), objects().is_folder("s3://bkt/empty")) == (True, False)
+    assert [entry.name for entry in objects().entries("s3://bkt/run/")] == ["step_1.npz"]
+
+
+def test_a_listing_tells_states(server: Objects, run: Asked) -> None:
+    """The state of a file as a listing has it is that of the file, and takes no request; where it is wanted now, it is asked for."""
+    url = "s3://bkt/run/c.npz"
+    now = run.fingerprint(url)
+    run.entries("s3://bkt/run")
+    server.asked.clear()
+    assert run.fingerprint(url, recent=True) == now
+    assert server.asked == []
+    server.of["bkt/run/c.npz"] = b"new"
+    assert run.fingerprint(url) != now
+    assert run.fingerprint(url, recent=True) == now
+    run._forget()
+    assert run.fingerprint(url, recent=True) == run.fingerprint(url)
+
+
 def test_a_thousand_questions_are_one_request(server: Objects, run: Asked) -> None:
     """Once a folder is listed, nothing is asked of its files, nor of what would be in folders that it lacks."""
     run.entries("s3://bkt/run/")

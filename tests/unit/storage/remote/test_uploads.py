@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.servers.objects import Asked, Objects
 
 from gradclip_cli.errors import OutputError
+from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.remote import uploads
 from gradclip_cli.storage.remote.objects import objects
 from gradclip_cli.storage.remote.uploads import PART, ObjectUpload, drop_all
@@ -110,6 +112,45 @@ def test_a_signal_drops_what_is_under_way(server: Objects, send: Callable[..., O
     drop_all()
     assert (server.uploads, list(server.of)) == ({}, ["bkt/other"])
     upload.abort()
+
+
+@pytest.mark.parametrize(("wrong", "is_left"), [("403", True), ("stall", True), ("404", False), ("", False)])
+def test_what_could_not_be_dropped_is_named(
+    server: Objects,
+    send: Callable[..., ObjectUpload],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    wrong: str,
+    is_left: bool,
+) -> None:
+    """Before a signal ends the program, a line names an upload of which the store may have kept parts; of others there is none."""
+    monkeypatch.setattr(uploads, "_PATIENCE", 0.3)
+    server.wrong = lambda asked: wrong if asked.method == "DELETE" else ""
+    upload = send(LARGE)
+    line = drop_all()
+    assert (line is not None) is is_left
+    assert line is None or ("upload to s3://bkt/g.npz; a lifecycle rule" in line and "\n" not in line)
+    server.wrong = lambda asked: ""
+    server.released.set()
+    assert upload.abort() is (wrong == "403")
+
+
+def test_an_error_names_what_could_not_be_dropped(server: Objects, tmp_path: Path) -> None:
+    """The error of an output says that the store may have kept parts of it, where it refuses to drop them."""
+    server.of["bkt/other"] = b""
+
+    def fail() -> None:
+        with Outputs(overwrite=True) as outputs:
+            staged = outputs.stage("s3://bkt/g.npz")
+            os.write(staged.fd, LARGE)
+            outputs.complete(staged)
+            outputs.check("s3://bkt/other/")
+
+    for wrong, said in (("", ""), ("403", "; the store may have kept parts of the upload to s3://bkt/g.npz; ")):
+        server.wrong = lambda asked, wrong=wrong: wrong if asked.method == "DELETE" else ""  # type: ignore[misc]
+        with pytest.raises(OutputError, match=f"give a file name for the output{said}") as caught:
+            fail()
+        assert ("may have kept" in str(caught.value)) is bool(wrong)
 
 
 def test_many_small_outputs_wait_in_the_store(
