@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 
-from gradclip_cli.storage.remote.ranges import Ranges, taken
+from gradclip_cli.storage.remote.ranges import Parts, Ranges, taken
 
 BLOCK, MOST = 128 << 10, 32
 """Bytes of a block, and how many are kept. Larger ones would save requests where what describes elements lies together, and
@@ -19,7 +19,7 @@ class Blocks:
 
     def __init__(self, ranges: Ranges) -> None:
         self._ranges, self._lock = ranges, threading.Lock()
-        self._of: OrderedDict[int, Future[memoryview]] = OrderedDict()
+        self._of: OrderedDict[int, Future[Parts]] = OrderedDict()
         self._spots: OrderedDict[int, bytes] = OrderedDict()
 
     def read(self, start: int, stop: int) -> bytes:
@@ -56,21 +56,23 @@ class Blocks:
             self._of.clear()
             self._spots.clear()
 
-    def _block(self, number: int) -> "Future[memoryview]":
+    def _block(self, number: int) -> "Future[Parts]":
         with self._lock:
             future = self._of.pop(number, None)
             if future is None or future.cancelled():
-                future = self._ranges.begin(number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size))
+                future = self._ranges.begin(
+                    number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size), whole=True
+                )
             self._of[number] = future
             while len(self._of) > MOST:
                 self._of.popitem(last=False)
             return future
 
-    def _data(self, number: int, future: "Future[memoryview]") -> memoryview:
+    def _data(self, number: int, future: "Future[Parts]") -> memoryview:
         """Wait for a block; one that failed is forgotten, so that the next who wants it asks again."""
         sound = False
         try:
-            data = taken(future)
+            (data,) = taken(future)
             sound = True
             return data
         finally:

@@ -3,10 +3,7 @@
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Self
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.fingerprint import Fingerprint
@@ -16,6 +13,10 @@ from gradclip_cli.storage.remote.failures import Failure
 from gradclip_cli.storage.remote.ranges import Ranges
 from gradclip_cli.storage.remote.urls import Url, canonical
 from gradclip_cli.storage.remote.window import Window, copied
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WHOLE = 16 << 20
 """A file of so many bytes is fetched whole when more than its head is looked at."""
@@ -32,7 +33,7 @@ class RemoteFile:
     fd: int | None = None
 
     def __init__(self, location: str, url: Url, client: Client, head: Answer) -> None:
-        self.path, self._head, self.size = location, head.data, head.meta.size
+        self.path, (self._head,), self.size = location, head.parts, head.meta.size
         self.fingerprint = Fingerprint(
             url.root if url.bucket else url.scheme, canonical(location), self.size, head.meta.state
         )
@@ -82,7 +83,7 @@ class RemoteFile:
         copied(self._window.parts(offset, stop), offset, memoryview(out))
         return bytes(out)
 
-    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
+    def read_into(self, offset: int, out: "NDArray[np.uint8]") -> None:
         """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
         view, stop = memoryview(out.data).cast("B"), offset + out.size
         if stop > self.size:
@@ -112,6 +113,8 @@ class RemoteFile:
             return None
         with self._lock:
             if self._whole is None:
-                rest = self._ranges.fetch(len(self._head), self.size)
-                self._whole = memoryview(bytes(self._head) + bytes(rest))
+                whole = memoryview(bytearray(self.size))
+                whole[: len(self._head)] = self._head
+                self._ranges.fetch_into(len(self._head), whole[len(self._head) :])
+                self._whole = whole
             return self._whole[start:stop]
