@@ -16,7 +16,8 @@ import click
 from gradclip_cli._version import __version__
 from gradclip_cli.cli.help import Explained, Grouped
 from gradclip_cli.errors import UsageError
-from gradclip_cli.formats import suffixes
+from gradclip_cli.formats import by_suffix, suffixes
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage.locations import expect, is_remote
 from gradclip_cli.storage.remote.settings import Settings, using
 from gradclip_cli.text import did_you_mean, printable
@@ -192,22 +193,24 @@ class ReadingCommand(Command):
         Where modules of ours import it, the stack is so high that CPython maps and unmaps memory for thousands of the calls
         that numpy makes when it is imported; that takes 5 ms and more.
         """
-        with _asked_early(ctx.params):
+        with one_call(), _asked_early(ctx.params) as files:
             import_module("numpy")
+            if files and (format := by_suffix(files[0])) is not None and format.prepare is not None:
+                format.prepare()
             return super().invoke(ctx)
 
 
 @contextmanager
-def _asked_early(given: Mapping[str, Any]) -> Iterator[None]:
+def _asked_early(given: Mapping[str, Any]) -> Iterator[list[str]]:
     """Ask for the heads of the remote dumps among the inputs; what is wrong with any of it is said where they are opened."""
     files = [one for one in given.get("inputs") or () if is_remote(one) and not _NOT_A_FILE.search(one)]
     if not files or given["timeout"] <= 0:
-        yield
+        yield []
         return
     with using(Settings(given["connections"], given["anonymous"], given["timeout"], lean=True)):
         with suppress(UsageError):
             expect(files)
-        yield
+        yield files
 
 
 _NOT_A_FILE = re.compile(r"[*?\[]|/$")

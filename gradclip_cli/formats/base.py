@@ -197,6 +197,8 @@ class Format(NamedTuple):
     """The dtypes that hold exactly what the format has no dtype of its own for, by the names of the dtypes that it lacks."""
     mark_clipped: Callable[[int, str], None] | None = None
     """Say in the metadata of an output, if they name its stage, that it was clipped. None if the format has no such metadata."""
+    prepare: Callable[[], None] | None = None
+    """Begin early, in a call that will open such files, what takes a while to start. None if there is nothing."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:

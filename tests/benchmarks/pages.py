@@ -25,7 +25,7 @@ def line(row: Figures) -> str:
     above = f"   ABOVE: {' and '.join(row.above)}" if row.above else ""
     return (
         f"{name:36} {row.seconds:8.3f}  {row.compared:30} {row.compared_seconds:8.3f}   "
-        f"{ratio} {row.cpu_ratio:10.2f}  {memory}{above}"
+        f"{ratio} {row.cpu_ratio:10.2f}{_most(row.most_processors)}  {memory}{above}"
     )
 
 
@@ -82,8 +82,8 @@ def table() -> str:
 def remote() -> str:
     """Return the table of remote work of the documentation."""
     results = _read(REMOTE)
-    heads = ("work", "compared to", "gradclip", "the other", "ratio", "at most", "memory", "requests", "bytes fetched")
-    lines = _markdown(heads, 2, map(_cells_of_remote, _rows(results)))
+    measured = ("gradclip", "the other", "ratio", "at most", "processors", "memory", "requests", "bytes fetched")
+    lines = _markdown(("work", "compared to", *measured), 2, map(_cells_of_remote, _rows(results)))
     return "\n".join([sentence_of_machine(results["machine"]), "", *lines, "", summary(results)])
 
 
@@ -96,6 +96,7 @@ def _cells_of_remote(row: Figures) -> tuple[str, ...]:
         f"{row.compared_seconds:.2f} s",
         f"{row.ratio:.2f}",
         "" if row.most is None else _times(row.most, row.more),
+        f"{row.cpu_ratio:.2f}{_most(row.most_processors)}",
         f"{row.peak_mib:.0f}{_most(row.most_mib)} MiB",
         "" if row.requests is None else f"{row.requests:,}{_most(row.most_requests)}",
         "" if row.fetched is None else f"{row.fetched:.3f} ×{_most(row.most_fetched)}",
