@@ -84,7 +84,25 @@ def remote() -> str:
     results = _read(REMOTE)
     measured = ("gradclip", "the other", "ratio", "at most", "processors", "memory", "requests", "bytes fetched")
     lines = _markdown(("work", "compared to", *measured), 2, map(_cells_of_remote, _rows(results)))
-    return "\n".join([sentence_of_machine(results["machine"]), "", *lines, "", summary(results)])
+    return "\n".join([sentence_of_machine(results["machine"]), "", *lines, "", *_reach(results), summary(results)])
+
+
+AIM = 0.7
+"""How many times as long as a download and then `stats` it was once hoped that `stats` of a remote dump takes."""
+
+
+def _reach(results: dict[str, Any]) -> list[str]:
+    """Say how much of a download and then `stats` is the download, which no `stats` of all elements can do without."""
+    found = {(row.work, row.compared): row.compared_seconds for row in _rows(results)}
+    download, both = (found.get(("stats, float32", other)) for other in ("download", "download, then stats"))
+    if download is None or both is None:
+        return []
+    share = download / both
+    reach = "out of reach" if share > AIM else "within reach"
+    return [
+        f"The download alone takes {share:.2f} of the time of download, then stats: the first aim, {AIM}, is {reach}.",
+        "",
+    ]
 
 
 def _cells_of_remote(row: Figures) -> tuple[str, ...]:

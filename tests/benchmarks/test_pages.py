@@ -103,6 +103,15 @@ def test_the_table_of_remote_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "43 (≤ 100) MiB | 1,005 (≤ 1200) | 1.000 × (≤ 1.01) |",
         "| `apply`, float32, everything scaled | reference, then cp | 0.70 s | 0.80 s | 0.88 | 5 s | 1.00 | 51 (≤ 100) MiB |  |  |",
     ]
+    assert not any("first aim" in one for one in pages.remote().splitlines())
+    parts = [STATS._replace(compared="download, then stats", compared_seconds=2.0), STATS._replace(compared="download")]
+    for seconds, reach in (
+        (1.56, "0.78 of the time of download, then stats: the first aim, 0.7, is out of reach."),
+        (1, "within reach."),
+    ):
+        rows = [parts[0], parts[1]._replace(compared_seconds=seconds)]
+        file.write_text(json.dumps({"machine": MACHINE, "scale": 1, "rows": [row._asdict() for row in rows]}))
+        assert any(one.endswith(reach) for one in pages.remote().splitlines())
     assert "1005 requests (≤ 1200), 1.000 of the bytes (≤ 1.01)   ABOVE: processors" in pages.line(far)
 
 
