@@ -132,6 +132,14 @@ class Packed(Protocol):
         """Return the offset and the size in bytes of what a tensor without an offset is unpacked from."""
 
 
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A reader of a format that packs a tensor in many places, and knows them only when it begins to read."""
+
+    def will_read(self, names: Sequence[str]) -> None:
+        """Say which tensors without an offset are going to be read, in this order."""
+
+
 class Writer(Protocol):
     """A file that is being written to a descriptor.
 

@@ -8,7 +8,7 @@ been noted and fetched, too. This runs in the child.
 from collections import deque
 from typing import Any
 
-from h5py import h5a, h5g, h5l, h5o
+from h5py import h5a, h5d, h5g, h5l, h5o
 
 from gradclip_cli.formats.hdf5.attributes import text_of
 from gradclip_cli.formats.hdf5.blocks import BlockFile
@@ -45,6 +45,8 @@ def _read(file: Any, path: bytes, seen: set[int]) -> list[bytes]:
     if h5a.get_num_attrs(thing):  # texts of any length lie apart, many in one place
         for name in (b"name", b"CLASS", b"coordinates"):
             text_of(thing, name)
+    if isinstance(thing, h5d.DatasetID):
+        thing.get_storage_size()  # the walk asks for it, too, which goes through the list of its chunks
     if not isinstance(thing, h5g.GroupID):
         return []
     names, found = list[bytes](), dict[int, bytes]()

@@ -65,9 +65,12 @@ class RemoteFile:
     def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Begin to fetch what will be read next, but for what is here."""
         if self._whole is None:
-            here = len(self._head)
-            expect = self._window.expect_also if more else self._window.expect
-            expect([(at, nbytes) for at, nbytes in ranges if at + nbytes > here], self.size)
+            wanted = [(at, nbytes) for at, nbytes in ranges if at + nbytes > len(self._head)]
+            if more:
+                new = [(at, nbytes) for at, nbytes in wanted if not self._window.holds(at, at + nbytes)]
+                self._window.expect_also(new, self.size)
+            else:
+                self._window.expect(wanted, self.size)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
