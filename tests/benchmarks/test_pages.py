@@ -112,6 +112,10 @@ def test_the_table_of_remote_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         rows = [parts[0], parts[1]._replace(compared_seconds=seconds)]
         file.write_text(json.dumps({"machine": MACHINE, "scale": 1, "rows": [row._asdict() for row in rows]}))
         assert any(one.endswith(reach) for one in pages.remote().splitlines())
+    file.write_text(
+        json.dumps({"machine": {**MACHINE, "busy": True}, "scale": 1, "rows": [row._asdict() for row in rows]})
+    )
+    assert not any("first aim" in one for one in pages.remote().splitlines())
     assert "1005 requests (≤ 1200), 1.000 of the bytes (≤ 1.01)   ABOVE: processors" in pages.line(far)
 
 
