@@ -4,7 +4,9 @@ To add a command, add a module here, a line in `COMMANDS` and in `GROUPS`, and o
 """
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,10 @@ import click
 from gradclip_cli._version import __version__
 from gradclip_cli.cli.help import Explained, Grouped
 from gradclip_cli.errors import UsageError
-from gradclip_cli.formats import suffixes
+from gradclip_cli.formats import by_suffix, suffixes
+from gradclip_cli.formats.sharing import one_call
+from gradclip_cli.storage.locations import expect, is_remote
+from gradclip_cli.storage.remote.settings import Settings, using
 from gradclip_cli.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -183,13 +188,33 @@ class ReadingCommand(Command):
     """A command that reads dumps."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Import numpy, which all of them need, and run the command.
+        """Import numpy, which all of them need, and run the command; remote dumps are asked for meanwhile.
 
         Where modules of ours import it, the stack is so high that CPython maps and unmaps memory for thousands of the calls
         that numpy makes when it is imported; that takes 5 ms and more.
         """
-        import_module("numpy")
-        return super().invoke(ctx)
+        with one_call(), _asked_early(ctx.params) as files:
+            import_module("numpy")
+            if files and (format := by_suffix(files[0])) is not None and format.prepare is not None:
+                format.prepare()
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _asked_early(given: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Ask for the heads of the remote dumps among the inputs; what is wrong with any of it is said where they are opened."""
+    files = [one for one in given.get("inputs") or () if is_remote(one) and not _NOT_A_FILE.search(one)]
+    if not files or given["timeout"] <= 0:
+        yield []
+        return
+    with using(Settings(given["connections"], given["anonymous"], given["timeout"], lean=True)):
+        with suppress(UsageError):
+            expect(files)
+        yield files
+
+
+_NOT_A_FILE = re.compile(r"[*?\[]|/$")
+"""What a URL of several files has in it, or ends with."""
 
 
 def help_text(name: str, *more: str) -> str:

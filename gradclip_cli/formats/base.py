@@ -132,6 +132,14 @@ class Packed(Protocol):
         """Return the offset and the size in bytes of what a tensor without an offset is unpacked from."""
 
 
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A reader of a format that packs a tensor in many places, and knows them only when it begins to read."""
+
+    def will_read(self, names: Sequence[str]) -> None:
+        """Say which tensors without an offset are going to be read, in this order."""
+
+
 class Writer(Protocol):
     """A file that is being written to a descriptor.
 
@@ -197,6 +205,8 @@ class Format(NamedTuple):
     """The dtypes that hold exactly what the format has no dtype of its own for, by the names of the dtypes that it lacks."""
     mark_clipped: Callable[[int, str], None] | None = None
     """Say in the metadata of an output, if they name its stage, that it was clipped. None if the format has no such metadata."""
+    prepare: Callable[[], None] | None = None
+    """Begin early, in a call that will open such files, what takes a while to start. None if there is nothing."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Format, Options, Packed, Reader
+from gradclip_cli.formats.base import Format, Options, Packed, Reader, ReadsAhead
 from gradclip_cli.formats.by_offset import OffsetReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
@@ -86,6 +86,7 @@ class PortableReader:
         if ranges := [one for one in every if one is not None]:
             file = self._by_offset.file if reader is None and self._by_offset is not None else self.reader.file
             file.expect(ranges)
+        _foretell(reader, (specs[piece.index] for piece in listed if piece.count == 1))
         return listed
 
     def receipts(self) -> list[Any] | None:
@@ -118,6 +119,11 @@ class PortableReader:
                 _, self._reader = unless_open.enter_context(opened(*self.how))
                 weakref.finalize(self, unless_open.pop_all().close)
             return self._reader
+
+
+def _foretell(reader: object, specs: Iterable[TensorSpec]) -> None:
+    if isinstance(reader, ReadsAhead):
+        reader.will_read([spec.name for spec in specs if spec.offset is None])
 
 
 def _range_of(reader: Reader | None, spec: TensorSpec, piece: Piece) -> tuple[int, int] | None:

@@ -35,6 +35,7 @@ class Figures(NamedTuple):
     most_requests: int | None = None
     fetched: float | None = None
     most_fetched: float | None = None
+    most_processors: float | None = None
 
     @property
     def above(self) -> list[str]:
@@ -43,6 +44,7 @@ class Figures(NamedTuple):
         ratio = (self.seconds - self.more) / self.compared_seconds if self.more else self.ratio
         pairs = (
             ("time", ratio, self.most),
+            ("processors", self.cpu_ratio, self.most_processors),
             ("memory", self.peak_mib, self.most_mib),
             ("requests", self.requests, self.most_requests),
             ("bytes", self.fetched, self.most_fetched),
@@ -128,6 +130,7 @@ def _figures(comparison: Comparison, work: Work, ours: tuple[Run, ...], theirs: 
         peak_mib=ours[0].peak_mib,
         compared_mib=theirs[0].peak_mib,
         most_mib=work.most_mib,
+        most_processors=work.most_processors,
         rounds=len(pairs),
         more=work.more,
     )

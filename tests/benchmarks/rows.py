@@ -25,7 +25,8 @@ class Distance(NamedTuple):
 class Work(NamedTuple):
     """What gradclip does, and the most that it may take: times as long as what it is compared to and `more` seconds, and MiB.
 
-    Of a server, it may make so many requests, and may fetch each byte of a dump only once.
+    Of a server, it may make so many requests, and may fetch each byte of a dump only once. `most_processors` limits the ratio
+    of the seconds of processors.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Work(NamedTuple):
     more: float = 0.0
     most_requests: int | None = None
     fetches_once: bool = False
+    most_processors: float | None = None
 
 
 class Comparison(NamedTuple):

@@ -103,6 +103,21 @@ def download(source: str, target: str) -> None:
         list(pool.map(fetch, range(0, size, PART)))
 
 
+def fetch(source: str) -> None:
+    """Fetch a file in parts, side by side, and drop them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import obstore
+
+    store, key = store_of(source)
+    size = obstore.head(store, key)["size"]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        parts = range(0, size, PART)
+        list(
+            pool.map(lambda start: len(obstore.get_range(store, key, start=start, end=min(start + PART, size))), parts)
+        )
+
+
 def upload(source: str, target: str) -> None:
     """Upload a file in parts, side by side."""
     import obstore

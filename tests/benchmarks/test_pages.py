@@ -91,16 +91,32 @@ def test_a_line() -> None:
 
 def test_the_table_of_remote_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was counted stands beside its limit; a limit of time may be seconds, too."""
-    far = STATS._replace(most=1.0, more=1.5, requests=1005, most_requests=1200, fetched=1.0, most_fetched=1.01)
+    far = STATS._replace(
+        most=1.0, more=1.5, requests=1005, most_requests=1200, fetched=1.0, most_fetched=1.01, most_processors=0.8
+    )
     local = APPLY._replace(most=0.0, more=5.0)
     file = tmp_path / "remote.json"
     file.write_text(json.dumps({"machine": MACHINE, "scale": 1, "rows": [far._asdict(), local._asdict()]}))
     monkeypatch.setattr(pages, "REMOTE", file)
     assert pages.remote().splitlines()[4:6] == [
-        "| `stats`, float32 | reference | 0.30 s | 0.25 s | 1.20 | 1 × + 1.5 s | 43 (≤ 100) MiB | 1,005 (≤ 1200) | 1.000 × (≤ 1.01) |",
-        "| `apply`, float32, everything scaled | reference, then cp | 0.70 s | 0.80 s | 0.88 | 5 s | 51 (≤ 100) MiB |  |  |",
+        "| `stats`, float32 | reference | 0.30 s | 0.25 s | 1.20 | 1 × + 1.5 s | 1.10 (≤ 0.8) | "
+        "43 (≤ 100) MiB | 1,005 (≤ 1200) | 1.000 × (≤ 1.01) |",
+        "| `apply`, float32, everything scaled | reference, then cp | 0.70 s | 0.80 s | 0.88 | 5 s | 1.00 | 51 (≤ 100) MiB |  |  |",
     ]
-    assert "1005 requests (≤ 1200), 1.000 of the bytes (≤ 1.01)" in pages.line(far)
+    assert not any("first aim" in one for one in pages.remote().splitlines())
+    parts = [STATS._replace(compared="download, then stats", compared_seconds=2.0), STATS._replace(compared="download")]
+    for seconds, reach in (
+        (1.56, "0.78 of the time of download, then stats: the first aim, 0.7, is out of reach."),
+        (1, "within reach."),
+    ):
+        rows = [parts[0], parts[1]._replace(compared_seconds=seconds)]
+        file.write_text(json.dumps({"machine": MACHINE, "scale": 1, "rows": [row._asdict() for row in rows]}))
+        assert any(one.endswith(reach) for one in pages.remote().splitlines())
+    file.write_text(
+        json.dumps({"machine": {**MACHINE, "busy": True}, "scale": 1, "rows": [row._asdict() for row in rows]})
+    )
+    assert not any("first aim" in one for one in pages.remote().splitlines())
+    assert "1005 requests (≤ 1200), 1.000 of the bytes (≤ 1.01)   ABOVE: processors" in pages.line(far)
 
 
 def test_nothing_is_above() -> None:

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +165,26 @@ def test_secrets_of_a_url_are_not_shown(
     result = run(*argv.replace("URL", signed).replace("out", "out.safetensors").split())
     assert "unspoken" not in result.out + result.err
     assert result.code in (0, 2), result.err
+
+
+def test_inputs_are_asked_for_side_by_side(server: Objects, run: Run) -> None:
+    """Several files are looked for at the same time, and each is asked for once; a folder and wildcards are no such files."""
+    names = [f"bkt/four/step_{k}.safetensors" for k in range(4)]
+    server.of |= dict.fromkeys(names, DUMP)
+    together = threading.Barrier(4, timeout=10)
+
+    def wait(asked: Asked) -> str:
+        together.wait()
+        return ""
+
+    server.lock = nullcontext()  # type: ignore[assignment]  # under which the requests would come one after the other
+    server.wrong = wait
+    result = run("stats", "-f", "json", *(f"s3://{name}" for name in names))
+    assert (result.code, result.err) == (0, "")
+    assert sorted(asked.name for asked in server.asked) == names
+    server.wrong, server.asked = lambda asked: "", []
+    assert run("stats", "-f", "json", "s3://bkt/four*/step_?.safetensors", "s3://bkt/run/").code == 0
+    assert not any("?" in asked.name or asked.name.endswith("run/") for asked in server.gets())
 
 
 def test_logs(server: Objects, run: Run) -> None:

@@ -34,13 +34,18 @@ def user_block(file: RandomAccess) -> int | None:
     return next((at for at in places if file.read(at, 8) == _SIGNATURE), None)
 
 
-def _open_reader(file: RandomAccess, options: Options) -> "Hdf5Reader":
-    """Walk the file and check every dataset."""
+def _prepare() -> None:
+    """Start the child, which imports the library while this process does something else."""
     from gradclip_cli.formats.hdf5.child import shared
 
+    with suppress(InputError):  # the first request raises it again, with the path
+        shared.get()
+
+
+def _open_reader(file: RandomAccess, options: Options) -> "Hdf5Reader":
+    """Walk the file and check every dataset."""
     with one_call():
-        with suppress(InputError):  # the first request raises it again, with the path
-            shared.get()  # the child starts while this process imports modules
+        _prepare()
         from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
         return Hdf5Reader(file, options)
@@ -60,4 +65,5 @@ def _convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
     return convert(tensors, fd, path)
 
 
-HDF5 = Format("hdf5", (".h5", ".hdf5", ".hdf", ".he5"), True, _matches, _open_reader, _rewrite, _convert)
+_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
+HDF5 = Format("hdf5", _ENDINGS, True, _matches, _open_reader, _rewrite, _convert, prepare=_prepare)

@@ -28,6 +28,7 @@ from gradclip_cli.formats.hdf5.contents import Walk
 from gradclip_cli.formats.hdf5.datasets import OpenDataset, PackedDataset, layout_of
 from gradclip_cli.formats.hdf5.library import open_blocks, open_file, reading, writing
 from gradclip_cli.formats.hdf5.messages import Message
+from gradclip_cli.formats.hdf5.scouting import scout
 from gradclip_cli.formats.hdf5.serving import Service, begin
 
 Answer = tuple[Any, Any]
@@ -46,6 +47,7 @@ class OpenFile(NamedTuple):
     listed: dict[
         str, Rows
     ]  # the chunks of those that only the library can read, from the last time that layouts were asked for
+    blocks: BlockFile | None = None  # those of a remote file
 
     def dataset(self, name: str) -> OpenDataset:
         """Return a dataset; open it on first use."""
@@ -75,13 +77,17 @@ class Files:
 
     def open(self, key: int, fd: int | None, mode: str, size: int) -> None:
         """Open the file behind a descriptor, or the remote one that the parent reads."""
+        blocks = BlockFile(size)
         with reading() if mode == "r" else writing():
-            handle = open_blocks(BlockFile(size)) if fd is None else open_file(fd, mode)
-        self._files[key] = OpenFile(handle, size, {}, {}, {})
+            handle = open_file(fd, mode) if fd is not None else open_blocks(blocks)
+        self._files[key] = OpenFile(handle, size, {}, {}, {}, blocks if fd is None else None)
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
         """List the contents of a file."""
-        return Walk(void_dtype).over(self._files[key].handle), b""
+        file = self._files[key]
+        if file.blocks is not None:
+            scout(file.handle, file.blocks)
+        return Walk(void_dtype).over(file.handle), b""
 
     def layouts(self, message: Message, key: int, names: list[str]) -> Answer:
         """Return how the chunks of each dataset are packed and how many there are, and list all of them."""

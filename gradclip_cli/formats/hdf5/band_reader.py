@@ -1,5 +1,6 @@
 """Read a dataset that is not contiguous in the file from first element to last, a band at a time."""
 
+from collections import deque
 from collections.abc import Iterator
 from math import prod
 from typing import Any
@@ -10,6 +11,9 @@ from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, origins, parts, word
 from gradclip_cli.formats.hdf5.walker import ChunkLayout, Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
+
+_BANDS_AHEAD = 4
+"""The bands of a remote dataset, of 4 MiB or so when they are unpacked, that are fetched before they are needed."""
 
 
 class BandReader:
@@ -24,18 +28,19 @@ class BandReader:
         self._filling, self._asked = b"", False
         self._bands: Iterator[Band] = bands_of(dataset.shape, self._itemsize, dataset.chunk)
         self._held: Raw = np.empty(0, np.uint8)
-        self._coming = next(self._bands, None)
-        self._expect(self._coming)
+        self._coming = deque[Band]()
+        self._ahead = _BANDS_AHEAD if walker.file.fd is None else 1
+        self._look_ahead()
 
     def read_into(self, out: Raw) -> None:
         """Fill `out` with the next elements, as they are stored."""
         done = 0
         while done < out.size:
             if not self._held.size:
-                band, self._coming = self._coming, next(self._bands, None)
-                self._expect(self._coming)
-                if band is None:
+                if not self._coming:
                     raise ValueError("more elements are asked for than the dataset has")
+                band = self._coming.popleft()
+                self._look_ahead()
                 self._held = self._load(band)
             part = self._held[: out.size - done]
             out[done : done + part.size] = part
@@ -47,10 +52,15 @@ class BandReader:
         if self._asked:
             self._walker.leave(self._dataset.name)
 
-    def _expect(self, band: Band | None) -> None:
+    def _look_ahead(self) -> None:
+        while len(self._coming) < self._ahead and (band := next(self._bands, None)) is not None:
+            self._coming.append(band)
+            self._expect(band)
+
+    def _expect(self, band: Band) -> None:
         """Tell a remote file which chunks are read in a moment."""
         packing, table, file = self._packing, self.table, self._walker.file
-        if band is None or packing is None or table is None or file.fd is not None:
+        if packing is None or table is None or file.fd is not None:
             return
         found = (table.find(origin) for origin in origins(band, packing.chunk))
         file.expect([(offset, size) for offset, size, mask in filter(None, found) if not mask], more=True)

@@ -4,6 +4,8 @@ import io
 import signal
 import socket
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from os import dup
 from typing import Any
@@ -12,6 +14,8 @@ from gradclip_cli.formats.hdf5.messages import Message, receive, send
 
 NAME = "block"
 """What a message to the parent begins with if it asks for bytes of the file that the request is about."""
+AHEAD = "ahead"
+"""What one begins with that says which bytes will be asked for; it has no answer."""
 
 LONGEST = 32 << 10
 """The size of a block in bytes: the parent, which answers in microseconds what it has, fetches larger ones."""
@@ -23,8 +27,9 @@ class BlockFile(io.RawIOBase):
     """A remote file of `size` bytes, read in blocks of which the last 256 are kept; for h5py's driver of file objects."""
 
     def __init__(self, size: int) -> None:
-        self._size, self._at = size, 0
+        self.size, self._at = size, 0
         self._blocks: OrderedDict[int, memoryview] = OrderedDict()
+        self._missing: set[int] | None = None
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -40,13 +45,14 @@ class BlockFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 
     def readinto(self, out: Any) -> int:
         """Fill `out` with the bytes at the position, as far as the file goes; what lies behind its end is zero."""
         view, done = memoryview(out).cast("B"), 0
-        while done < len(view) and self._at < self._size:
+        self._check(len(view))
+        while done < len(view) and self._at < self.size:
             start = self._at % LONGEST
             part = self._block(self._at // LONGEST)[start : start + len(view) - done]
             if not part:
@@ -57,15 +63,46 @@ class BlockFile(io.RawIOBase):
         view[done:] = bytes(len(view) - done)
         return done
 
+    @contextmanager
+    def noting(self) -> Iterator[set[int]]:
+        """Raise OSError for what lies in blocks that are not here, and note their numbers, instead of asking for them."""
+        self._missing = missing = set[int]()
+        try:
+            yield missing
+        finally:
+            self._missing = None
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """Fetch blocks side by side."""
+        wanted = sorted(numbers)
+        _announce([(number * LONGEST, LONGEST) for number in wanted])
+        for number in wanted:
+            self._block(number)
+
+    def _check(self, nbytes: int) -> None:
+        """Raise OSError if one of the next bytes has to be fetched, and must not be now."""
+        if self._missing is None:
+            return
+        stop = min(self._at + nbytes, self.size)
+        there = range(self._at // LONGEST, -(-stop // LONGEST))
+        if missing := {number for number in there if number not in self._blocks}:
+            self._missing |= missing
+            raise OSError("it has not been fetched")
+
     def _block(self, number: int) -> memoryview:
         found = self._blocks.pop(number, None)
         if found is None:
             start = number * LONGEST
-            found = memoryview(_asked(start, min(LONGEST, self._size - start)))
+            found = memoryview(_asked(start, min(LONGEST, self.size - start)))
             if len(self._blocks) == _KEPT:
                 self._blocks.popitem(last=False)
         self._blocks[number] = found
         return found
+
+
+def _announce(ranges: list[tuple[int, int]]) -> None:
+    """Say which bytes of the file will be asked for."""
+    send(_parent(), Message([AHEAD, ranges]))
 
 
 def _asked(offset: int, count: int) -> bytes | bytearray | memoryview:

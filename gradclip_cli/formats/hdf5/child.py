@@ -18,11 +18,12 @@ from io import FileIO
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats.hdf5.blocks import LONGEST
+from gradclip_cli.formats.hdf5.blocks import AHEAD, LONGEST
 from gradclip_cli.formats.hdf5.blocks import NAME as BLOCK
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
 from gradclip_cli.formats.sharing import Calls, calls
+from gradclip_cli.storage.base import RandomAccess
 
 _PATHS = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
 _SPAWNED = "from {0} import serve; serve({1}, {2!r})"
@@ -70,19 +71,18 @@ class Child:
         arguments: list[Any],
         limits: Limits,
         message: Message,
-        read: Callable[[int, int], bytes] | None = None,
+        remote: RandomAccess | None = None,
     ) -> Message:
         """Return the answer to a request; raise the error that the child reports, or EndedError if it ended.
 
-        Until then, answer with `read` where the child asks for the bytes of a remote file at an offset.
+        Until then, read the `remote` file where the child asks for its bytes at an offset.
         """
         with self._lock:
             try:
                 send(self._channel, message._replace(value=[request, arguments, *limits]))
                 reply = receive(self._channel)
-                while read is not None and reply is not None and reply.value[0] == BLOCK:
-                    offset, count = (max(0, int(number)) for number in reply.value[1])
-                    send(self._channel, Message(None, read(offset, min(count, LONGEST))))
+                while remote is not None and reply is not None and reply.value[0] in (BLOCK, AHEAD):
+                    self._hand_over(remote, *reply.value)
                     reply = receive(self._channel)
             except OSError:
                 reply = None
@@ -93,6 +93,14 @@ class Child:
             if reply is None:
                 raise EndedError(self.stop(), begun)
         return _checked(reply, begun)
+
+    def _hand_over(self, remote: RandomAccess, kind: str, where: list[Any]) -> None:
+        """Send bytes of a remote file to the child, or fetch early what it will ask for."""
+        if kind == AHEAD:
+            remote.expect([(int(offset), max(0, min(int(count), LONGEST))) for offset, count in where], more=True)
+            return
+        offset, count = (max(0, int(number)) for number in where)
+        send(self._channel, Message(None, remote.read(offset, min(count, LONGEST))))
 
     def forget(self, key: int) -> None:
         """Remember the number of a file that the child can close at the next request."""

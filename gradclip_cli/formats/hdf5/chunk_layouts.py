@@ -5,12 +5,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+import numpy as np
+
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5.chunks import Packing
 from gradclip_cli.formats.hdf5.walker import ChunkLayout, Dataset, Walker
 
 _MOST = 1024
 """The most layouts that are asked for at once."""
+_LEAST_REMOTE = 16
+"""The least of a remote file: what describes them is fetched side by side."""
+_ANNOUNCED, _MOST_EARLY = 8, 4 << 20
+"""How many of the next datasets of a remote file are fetched before they are needed, and how many bytes of each."""
 _MOST_AHEAD = 8 * _MOST
 """The most that are kept: of datasets that nobody reads after all, they would pile up."""
 
@@ -27,7 +33,16 @@ class ChunkLayouts:
         self._ahead: dict[str, ChunkLayout] = {}
         self._packings: dict[str, Packing | None] = {}
         self._known: dict[Packing | None, Packing | None] = {}  # equal ones are one object
-        self._next, self._step = 0, 1
+        self._next = 0
+        self._wanted, self._turns = list[str](), dict[str, int]()
+        self._announced = set[str]()  # datasets of which the first chunks are read, or fetched
+        self._least = self._step = _LEAST_REMOTE if walker.file.fd is None else 1
+
+    def will_read(self, names: Sequence[str]) -> None:
+        """Say which datasets of a remote file are read next, in this order, so that chunks are fetched before they are needed."""
+        with self._lock:
+            self._wanted = [name for name in names if name in self._places]
+            self._turns, self._announced = {name: turn for turn, name in enumerate(self._wanted)}, set()
 
     def of(self, name: str) -> ChunkLayout:
         """Return the layout of a dataset; raise InputError if it cannot be read."""
@@ -36,7 +51,10 @@ class ChunkLayouts:
                 names = self._following(name)
                 if not self._ask(names):
                     self._ask(names[:1])
-            return self._ahead.pop(name)
+            found = self._ahead.pop(name)
+            if name in self._turns:
+                self._announce(name)
+            return found
 
     def several(self, names: Sequence[str]) -> dict[str, ChunkLayout]:
         """Return the layouts of several datasets; leave out one that cannot be read, and those after it, rather than raise."""
@@ -55,6 +73,19 @@ class ChunkLayouts:
             self.of(name)
         return self._packings[name]
 
+    def _announce(self, begun: str) -> None:
+        """Tell the file where the first chunks of the next datasets are, as far as their layouts have been asked for."""
+        self._announced.add(begun)
+        first = self._turns[begun] + 1
+        for name in self._wanted[first : first + _ANNOUNCED]:
+            layout = self._ahead.get(name)
+            if layout is None or name in self._announced:
+                continue
+            self._announced.add(name)
+            _, starts, sizes, _ = layout.rows.T
+            early = (sizes > 0) & (starts >= 0) & (np.cumsum(sizes) <= _MOST_EARLY)
+            self._walker.file.expect(list(zip(starts[early].tolist(), sizes[early].tolist(), strict=True)), more=True)
+
     def _ask(self, names: Sequence[str]) -> int:
         """Ask for layouts, and return how many came."""
         found = self._walker.layouts(names)
@@ -68,7 +99,8 @@ class ChunkLayouts:
     def _following(self, name: str) -> list[str]:
         """Return the dataset and those after it: twice as many as last time if it follows what was asked for then."""
         at = self._places[name]
-        self._step = min(2 * self._step, _MOST) if self._next <= at < self._next + self._step else 1
+        follows = self._next <= at < self._next + self._step
+        self._step = min(2 * self._step, _MOST) if follows else self._least
         found = self._names[at : at + self._step]
         self._next = at + len(found)
         return [name for name in found if name not in self._ahead]

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
@@ -10,6 +10,7 @@ from gradclip_cli.formats.hdf5.child import Child, EndedError, shared
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
 from gradclip_cli.formats.sharing import calls
+from gradclip_cli.storage.base import RandomAccess
 
 _keys = itertools.count()
 """Unique numbers for files."""
@@ -19,7 +20,7 @@ class Link:
     """A file that a child has open; if that child dies, the next one opens it again.
 
     `path` is the file itself; `source` is the file whose structure it has, which is to blame if the child dies. `fatal` are the
-    datasets of which a child has died; about them nothing is asked again. A remote file has no descriptor, but `read`.
+    datasets of which a child has died; about them nothing is asked again. A remote file has no descriptor, but is read here.
     """
 
     def __init__(
@@ -29,9 +30,9 @@ class Link:
         size: int,
         source: str,
         path: str,
-        read: Callable[[int, int], bytes] | None = None,
+        remote: RandomAccess | None = None,
     ) -> None:
-        self._read = read
+        self._remote = remote
         self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
         self._key, self._lock = next(_keys), threading.Lock()
         self._child: Child | None = None
@@ -58,7 +59,7 @@ class Link:
                 files = () if known or self._fd is None else (self._fd,)
                 self._child = child
                 sent = [self._key, opening, child.forgotten(), *arguments]
-                return child.ask(request, sent, limits, Message(None, payload, files), self._read)
+                return child.ask(request, sent, limits, Message(None, payload, files), self._remote)
         except EndedError as ended:
             blamed = tensors[max(0, min(ended.begun, len(tensors)) - 1)] if tensors else None
             message = f"HDF5 cannot read it: the file is damaged ({ended})"

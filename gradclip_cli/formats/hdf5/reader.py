@@ -34,13 +34,13 @@ class Hdf5Reader:
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)
-        self.tensors: list[TensorSpec] = []
+        self.tensors, self.notes = list[TensorSpec](), list[Note]()
         self.unmeasured: list[str] = []
-        self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
         self.layouts = ChunkLayouts(self.walker, self.datasets)
-        self._bands: dict[str, BandReader] = {}
+        self.will_read = self.layouts.will_read
         self._chunks: dict[str, Extents] = {}
+        self._bands: dict[str, BandReader] = {}
         self._whole: set[str] = set()  # datasets that were read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)

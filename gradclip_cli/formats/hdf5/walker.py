@@ -71,7 +71,7 @@ class Walker:
 
     def __init__(self, file: RandomAccess) -> None:
         self.file = file
-        self._link = Link(file.fd, "r", file.size, file.path, file.path, file.read if file.fd is None else None)
+        self._link = Link(file.fd, "r", file.size, file.path, file.path, file if file.fd is None else None)
 
     def contents(self, void_dtype: str | None) -> Contents:
         """Walk the file and return its contents."""

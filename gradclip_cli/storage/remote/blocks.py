@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from tempfile import TemporaryFile
 from typing import IO
 
-from gradclip_cli.storage.remote.ranges import Ranges, taken
+from gradclip_cli.storage.remote.ranges import Parts, Ranges, taken
 
 BLOCK, MOST = 128 << 10, 32
 """Bytes of a block, and how many are kept. Larger ones would save requests where what describes elements lies together, and
@@ -36,12 +36,12 @@ class _Shelf:
         except OSError:
             self._is_full = True
 
-    def get(self, number: int) -> "Future[memoryview] | None":
+    def get(self, number: int) -> "Future[Parts] | None":
         """Return a block that is kept, as if it was asked for."""
         if self._file is None or number not in self._there:
             return None
-        found = Future[memoryview]()
-        found.set_result(memoryview(os.pread(self._file.fileno(), BLOCK, number * BLOCK)))
+        found = Future[Parts]()
+        found.set_result([memoryview(os.pread(self._file.fileno(), BLOCK, number * BLOCK))])
         return found
 
     def clear(self) -> None:
@@ -63,7 +63,7 @@ class Blocks:
         self._ranges, self._lock = ranges, threading.Lock()
         self._known, self._shelf = set[int](), _Shelf()
         self._is_wanted_again = False
-        self._of: OrderedDict[int, Future[memoryview]] = OrderedDict()
+        self._of: OrderedDict[int, Future[Parts]] = OrderedDict()
         self._spots: OrderedDict[int, bytes] = OrderedDict()
 
     def read(self, start: int, stop: int) -> bytes:
@@ -101,7 +101,7 @@ class Blocks:
             self._spots.clear()
             self._shelf.clear()
 
-    def _block(self, number: int) -> "Future[memoryview]":
+    def _block(self, number: int) -> "Future[Parts]":
         with self._lock:
             future = self._of.pop(number, None)
             if future is None or future.cancelled():
@@ -111,20 +111,20 @@ class Blocks:
                 self._forget(*self._of.popitem(last=False))
             return future
 
-    def _begun(self, number: int) -> "Future[memoryview]":
+    def _begun(self, number: int) -> "Future[Parts]":
         self._is_wanted_again |= number in self._known
         self._known.add(number)
-        return self._ranges.begin(number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size))
+        return self._ranges.begin(number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size), whole=True)
 
-    def _forget(self, number: int, future: "Future[memoryview]") -> None:
+    def _forget(self, number: int, future: "Future[Parts]") -> None:
         if self._is_wanted_again and future.done() and not future.cancelled() and future.exception() is None:
-            self._shelf.put(number, future.result())
+            self._shelf.put(number, *future.result())
 
-    def _data(self, number: int, future: "Future[memoryview]") -> memoryview:
+    def _data(self, number: int, future: "Future[Parts]") -> memoryview:
         """Wait for a block; one that failed is forgotten, so that the next who wants it asks again."""
         sound = False
         try:
-            data = taken(future)
+            (data,) = taken(future)
             sound = True
             return data
         finally:

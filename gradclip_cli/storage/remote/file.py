@@ -3,10 +3,7 @@
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Self
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.fingerprint import Fingerprint
@@ -17,6 +14,10 @@ from gradclip_cli.storage.remote.kept import kept
 from gradclip_cli.storage.remote.ranges import Ranges
 from gradclip_cli.storage.remote.urls import Url, canonical
 from gradclip_cli.storage.remote.window import Window, copied
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WHOLE = 16 << 20
 """A file of so many bytes is fetched whole when more than its head is looked at."""
@@ -39,7 +40,7 @@ class RemoteFile:
     fd: int | None = None
 
     def __init__(self, location: str, url: Url, client: Client, head: Answer) -> None:
-        self.path, self._head, self.size = location, head.data, head.meta.size
+        self.path, (self._head,), self.size = location, head.parts, head.meta.size
         self.fingerprint = fingerprint_by(location, url, head.meta)
         self._ranges = Ranges(location, client, url.key, head.meta)
         self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
@@ -70,11 +71,14 @@ class RemoteFile:
     def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Begin to fetch what will be read next, but for what is here."""
         if self._whole is None:
-            here = len(self._head)
-            expect = self._window.expect_also if more else self._window.expect
-            expect(
-                [(at, nbytes) for at, nbytes in ranges if at + nbytes > here and not self._keeps(at, nbytes)], self.size
-            )
+            wanted = [
+                (at, nbytes) for at, nbytes in ranges if at + nbytes > len(self._head) and not self._keeps(at, nbytes)
+            ]
+            if more:
+                new = [(at, nbytes) for at, nbytes in wanted if not self._window.holds(at, at + nbytes)]
+                self._window.expect_also(new, self.size)
+            else:
+                self._window.expect(wanted, self.size)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
@@ -92,7 +96,7 @@ class RemoteFile:
         self._fetch(offset, stop, memoryview(out))
         return bytes(out)
 
-    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
+    def read_into(self, offset: int, out: "NDArray[np.uint8]") -> None:
         """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
         view, stop = memoryview(out.data).cast("B"), offset + out.size
         if stop > self.size:
@@ -133,8 +137,10 @@ class RemoteFile:
             return None
         with self._lock:
             if self._whole is None:
-                rest = self._ranges.fetch(len(self._head), self.size)
-                self._whole = memoryview(bytes(self._head) + bytes(rest))
+                whole = memoryview(bytearray(self.size))
+                whole[: len(self._head)] = self._head
+                self._ranges.fetch_into(len(self._head), whole[len(self._head) :])
+                self._whole = whole
                 if self._kept is not None:
-                    self._kept.put(0, self._whole)
+                    self._kept.put(0, whole)
             return self._whole[start:stop]

@@ -5,7 +5,6 @@ import time
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from gradclip_cli.storage.remote import hub
 from gradclip_cli.storage.remote.client import FAILURES, Listed, client, wait
 from gradclip_cli.storage.remote.failures import told
 from gradclip_cli.storage.remote.settings import account
@@ -49,7 +48,7 @@ class Folders:
         if known is not None:
             return known
         try:
-            found = wait(lambda: hub.listing(url) if url.scheme == "hf" else client(url).listing(url.key))
+            found = wait(lambda: _listing(url))
         except FAILURES as error:
             raise told(error, location) from error
         for name in found.files.keys() & set(found.folders):
@@ -82,3 +81,12 @@ class Folders:
         """Ask anew: something was written."""
         with self._lock:
             self._of.clear()
+
+
+def _listing(url: Url) -> Listed:
+    if url.scheme != "hf":
+        return client(url).listing(url.key)
+    # Late, since Python's own client of web servers takes as long to import as a round trip.
+    from gradclip_cli.storage.remote import hub
+
+    return hub.listing(url)

@@ -43,19 +43,15 @@ class Heads:
 
     def taken(self, location: str) -> Answer | None:
         """Return the head of a file that is opened; the next who opens it asks anew."""
-        with self._lock:
-            ahead = self._flying.pop(_key(location), None)
-            self._begin()
-        if ahead is not None:
-            return ahead.result()
         return self._heard(location)[1]
 
     def expect(self, locations: Sequence[str]) -> None:
         """Replace what is expected by files that will be opened next, in this order."""
         with self._lock:
-            for future in self._flying.values():
-                future.cancel()
-            self._flying, self._expected = {}, deque(locations)
+            again = {_key(location) for location in locations}
+            for key in self._flying.keys() - again:
+                self._flying.pop(key).cancel()
+            self._expected = deque(locations)
             self._begin()
 
     def forget(self) -> None:
@@ -75,8 +71,12 @@ class Heads:
     def _heard(self, location: str) -> tuple[float, Answer | None]:
         with self._lock:
             heard, known = self._of.pop(_key(location), (-_FRESH, None))
+            ahead = self._flying.pop(_key(location), None)
+            self._begin()
         if time.monotonic() - heard < _FRESH:
             return heard, known
+        if ahead is not None:
+            return time.monotonic(), ahead.result()
         return time.monotonic(), wait(lambda: self._asked(location))
 
     def _asked(self, location: str) -> Answer | None:
@@ -104,8 +104,8 @@ def asked(url: Url, location: str, most: int) -> Answer | None:
             return None
         if kind is not Failure.PAST_END:
             raise told(error, location) from error
-        answer = Answer(_meta(url, location), memoryview(b""))
-    if len(answer.data) != min(most, answer.meta.size):
+        answer = Answer(_meta(url, location), [memoryview(b"")])
+    if answer.nbytes != min(most, answer.meta.size):
         raise InputError(Failure.PAST_END.value, path=location)
     return answer
 

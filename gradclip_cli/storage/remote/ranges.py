@@ -9,8 +9,11 @@ from gradclip_cli.storage.remote import client as clients
 from gradclip_cli.storage.remote.client import FAILURES, Answer, Client, Meta
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 
-PART = 3 << 20
-"""Bytes of a request for elements: 16 of them under way take 48 MiB of memory, and a tenth less time than 16 of 2 MiB at 30 ms."""
+Parts = list[memoryview]
+"""Bytes in parts that follow each other."""
+
+PART = 4 << 20
+"""Bytes of a request for elements: 16 of them under way take 64 MiB of memory, and a tenth less time than 16 of 3 MiB at 30 ms."""
 
 LONG = 4 << 20
 """Bytes of a request for a part of what is fetched at once."""
@@ -22,41 +25,37 @@ class Ranges:
     def __init__(self, location: str, client: Client, key: str, meta: Meta) -> None:
         self.location, self._client, self._key, self.meta = location, client, key, meta
 
-    def begin(self, start: int, stop: int) -> "Future[memoryview]":
-        """Begin a request for bytes `start` to `stop`."""
-        return clients.begin(lambda: self._fetched(start, stop))
+    def begin(self, start: int, stop: int, *, whole: bool = False) -> "Future[Parts]":
+        """Begin a request for bytes `start` to `stop`; they are one part if they are wanted as a `whole`."""
+        return clients.begin(lambda: self._fetched(start, stop, whole))
 
-    def fetch(self, start: int, stop: int) -> memoryview:
-        """Return bytes `start` to `stop`, asked for in parts side by side if they are many."""
-        parts = list(cut(start, stop, LONG))
-        if len(parts) == 1:
-            return taken(self.begin(start, stop))
-        flying = [self.begin(*part) for part in parts]
-        whole = bytearray(stop - start)
+    def fetch_into(self, start: int, out: memoryview) -> None:
+        """Fill `out` with the bytes from `start` on, asked for side by side if they are many."""
+        ranges = list(cut(start, start + len(out), LONG))
+        flying = [self.begin(*one) for one in ranges]
         try:
-            for (begin, end), future in zip(parts, flying, strict=True):
-                whole[begin - start : end - start] = taken(future)
+            for (begin, end), future in zip(ranges, flying, strict=True):
+                copy(taken(future), 0, out[begin - start : end - start])
         finally:
             for future in flying:
                 future.cancel()
-        return memoryview(whole)
 
-    def _fetched(self, start: int, stop: int) -> memoryview:
-        answer = self._asked(start, stop)
+    def _fetched(self, start: int, stop: int, whole: bool) -> Parts:
+        answer = self._asked(start, stop, whole)
         if answer.meta.state != self.meta.state or answer.meta.size != self.meta.size:
             raise changed(self.location)
-        if len(answer.data) != stop - start:
+        if answer.nbytes != stop - start:
             raise InputError(Failure.PAST_END.value, path=self.location)
-        return answer.data
+        return answer.parts
 
-    def _asked(self, start: int, stop: int) -> Answer:
+    def _asked(self, start: int, stop: int, whole: bool) -> Answer:
         """Make a request, and once more if the server says that there is no such range.
 
         A store that got a whole body, and lost the connection then, asks for the empty rest of it, which servers refuse.
         """
         for again in (True, False):
             try:
-                return self._client.get(self._key, start, stop, self.meta.pin)
+                return self._client.get(self._key, start, stop, self.meta.pin, whole=whole)
             except FAILURES as error:
                 kind = failure(error)
                 if kind is Failure.MISSING:
@@ -76,7 +75,22 @@ def cut(start: int, stop: int, most: int = PART) -> Iterator[tuple[int, int]]:
         yield begin, min(begin + most, stop)
 
 
-def taken(future: "Future[memoryview]") -> memoryview:
+def copy(parts: Parts, first: int, out: memoryview) -> None:
+    """Fill `out` with the bytes from `first` on of those in parts.
+
+    >>> out = bytearray(4)
+    >>> copy([memoryview(b"gra"), memoryview(b"dc"), memoryview(b"lip")], 2, memoryview(out))
+    >>> bytes(out)
+    b'adcl'
+    """
+    done = 0
+    for part in parts:
+        piece = part[first : first + len(out) - done] if first < len(part) else part[:0]
+        out[done : done + len(piece)] = piece
+        first, done = max(0, first - len(part)), done + len(piece)
+
+
+def taken(future: "Future[Parts]") -> Parts:
     """Wait for a range; whoever is interrupted meanwhile wants it no longer."""
     try:
         return future.result()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import chain
 
-from gradclip_cli.storage.remote.ranges import PART, Ranges, cut, taken
+from gradclip_cli.storage.remote.ranges import PART, Parts, Ranges, copy, cut, taken
 from gradclip_cli.storage.remote.settings import current
 
 _GAP = 32 << 10
@@ -14,13 +14,13 @@ _GAP = 32 << 10
 
 
 class _Ahead:
-    """A range that will be read; `left` bytes of it have not been read yet."""
+    """A range that will be read; `left` bytes of it will be, and have not been yet."""
 
     __slots__ = ("future", "left", "order", "start", "stop", "wanted")
 
-    def __init__(self, order: int, start: int, stop: int) -> None:
-        self.order, self.start, self.stop, self.left = order, start, stop, stop - start
-        self.future: Future[memoryview] | None = None
+    def __init__(self, order: int, start: int, stop: int, wanted: int) -> None:
+        self.order, self.start, self.stop, self.left = order, start, stop, wanted
+        self.future: Future[Parts] | None = None
         self.wanted = False  # somebody waits for it, or has it
 
 
@@ -97,7 +97,7 @@ class Window:
         kept = [one for one in found if one.future is not None]
         self._flying, self._reached = {one.order: one for one in kept}, 0
 
-    def parts(self, start: int, stop: int) -> list[tuple[int, int, "Future[memoryview]", int]]:
+    def parts(self, start: int, stop: int) -> list[tuple[int, int, "Future[Parts]", int]]:
         """Return which requests bring bytes `start` to `stop`, all begun: begin and end, the request, and where that begins."""
         found, missing = [], list[tuple[int, int]]()
         with self._lock:
@@ -143,7 +143,7 @@ class Window:
                 return self._starts[k]
         return stop
 
-    def _begun(self, one: _Ahead) -> "Future[memoryview]":
+    def _begun(self, one: _Ahead) -> "Future[Parts]":
         if one.future is None or one.future.cancelled():
             one.future = self._ranges.begin(one.start, one.stop)
         return one.future
@@ -182,23 +182,28 @@ class Window:
             self._begun(one)
 
 
-def cut_spans(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Join spans that follow each other closely, and cut them into parts for one request each.
+def cut_spans(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Join spans that follow each other closely, and cut them into parts for one request each: begin, end, and bytes of spans.
 
-    >>> list(cut_spans([(0, 10), (10, 30), (1 << 20, (1 << 20) + 5)]))
-    [(0, 30), (1048576, 1048581)]
+    >>> list(cut_spans([(0, 10), (15, 30), (1 << 20, (1 << 20) + 5)]))
+    [(0, 30, 25), (1048576, 1048581, 5)]
     """
-    begin = end = 0
+    begin = end = wanted = 0
     for start, stop in spans:
-        if end and 0 <= start - end <= _GAP:
-            end = max(stop, end)
-            continue
-        yield from cut(begin, end)
-        begin, end = start, stop
-    yield from cut(begin, end)
+        if end == 0 or not 0 <= start - end <= _GAP:
+            if wanted:
+                yield begin, end, wanted
+            begin, wanted = start, 0
+        while stop - begin > PART:
+            wanted += max(0, begin + PART - max(start, begin))
+            yield begin, begin + PART, wanted
+            begin, wanted = begin + PART, 0
+        wanted, end = wanted + stop - max(start, begin), stop
+    if wanted:
+        yield begin, end, wanted
 
 
-def copied(parts: Iterable[tuple[int, int, "Future[memoryview]", int]], start: int, out: memoryview) -> None:
+def copied(parts: Iterable[tuple[int, int, "Future[Parts]", int]], start: int, out: memoryview) -> None:
     """Copy the answers to requests into `out`, which begins at byte `start`."""
     for begin, end, future, first in parts:
-        out[begin - start : end - start] = taken(future)[begin - first : end - first]
+        copy(taken(future), begin - first, out[begin - start : end - start])

@@ -6,9 +6,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.memory_store import MemoryFile, memory_store
 from support.tensors import PLAIN
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.base import ReadsAhead
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.opening import opened
 from unit.formats.hdf5.made import MANY, many
@@ -76,3 +78,24 @@ def test_they_are_kept_for_the_writer(path: Path, asked: Counter[str]) -> None:
         before = asked.total()
         assert {reader.layouts.packing(name) for name in NAMES[:50]} == {((6, 4), 4, True, 4)}
         assert asked.total() == before
+
+
+def test_chunks_that_are_read_next_are_announced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a remote file, the chunks of the datasets that are read next are fetched early, each once, and those of no other."""
+    many(path, NAMES[:30], **MANY["several"])
+    expected: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        MemoryFile, "expect", lambda file, ranges, *, more=False: expected.extend(ranges if more else ())
+    )
+    with memory_store() as store, h5py.File(path) as file:
+        store.files["memory://b/a.h5"] = path.read_bytes()
+        with opened("memory://b/a.h5", PLAIN) as (_, reader):
+            assert isinstance(reader, ReadsAhead)
+            assert isinstance(reader, Hdf5Reader)
+            reader.layouts.of(NAMES[0])
+            assert expected == []
+            reader.will_read(NAMES[2:30:2])
+            for name in NAMES[2:12]:
+                reader.layouts.of(name)
+        chunks = [file[name].id.get_chunk_info(k) for name in NAMES[4:28:2] for k in range(4)]
+        assert sorted(expected) == sorted((chunk.byte_offset, chunk.size) for chunk in chunks)

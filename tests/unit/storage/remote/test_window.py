@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from gradclip_cli.storage.remote import window
-from gradclip_cli.storage.remote.ranges import PART
+from gradclip_cli.storage.remote.ranges import PART, Parts
 from gradclip_cli.storage.remote.settings import Settings, using
 from gradclip_cli.storage.remote.window import Window, copied, cut_spans
 
@@ -20,13 +20,12 @@ class Counted:
     def __init__(self) -> None:
         self.begun: list[tuple[int, int]] = []
 
-    def begin(self, start: int, stop: int) -> "Future[memoryview]":
-        """Answer with bytes that say where they stood."""
+    def begin(self, start: int, stop: int) -> "Future[Parts]":
+        """Answer with bytes that say where they stood, in two parts."""
         self.begun.append((start, stop))
-        future = Future[memoryview]()
-        future.set_result(
-            memoryview(bytes(at % 251 for at in range(start, min(stop, start + 300))).ljust(stop - start, b"\0"))
-        )
+        future = Future[Parts]()
+        data = bytes(at % 251 for at in range(start, min(stop, start + 300))).ljust(stop - start, b"\0")
+        future.set_result([memoryview(data[:70]), memoryview(data[70:])])
         return future
 
 
@@ -117,6 +116,21 @@ def test_what_is_expected_again_is_not_asked_for_again(counted: Counted) -> None
 def test_spans_are_joined_and_cut() -> None:
     """Spans that follow each other closely become parts of one size; those far apart stay as they are."""
     found = list(cut_spans([(at, at + 1000) for at in range(0, 5 * PART, 1000)]))
-    assert [stop - start for start, stop in found][:4] == [PART] * 4
-    assert all(stop == start for (_, stop), (start, _) in pairwise(found))
-    assert list(cut_spans([(9_000_000, 9_000_010), (0, 10)])) == [(9_000_000, 9_000_010), (0, 10)]
+    assert [stop - start for start, stop, _ in found][:4] == [PART] * 4
+    assert all(stop == start for (_, stop, _), (start, *_) in pairwise(found))
+    assert list(cut_spans([(9_000_000, 9_000_010), (0, 10)])) == [(9_000_000, 9_000_010, 10), (0, 10, 10)]
+
+
+def test_what_lies_between_is_not_waited_for(counted: Counted) -> None:
+    """A part is dropped once the spans in it are read: what was fetched between them, as headers are, holds no room."""
+    spans = [(at, PART // 2 - 1000) for at in range(0, SIZE, PART // 2)]
+    assert sum(wanted for *_, wanted in cut_spans((at, at + nbytes) for at, nbytes in spans)) == 200 * (
+        PART // 2 - 1000
+    )
+    ahead = Window(counted)  # type: ignore[arg-type]
+    ahead.expect(spans, SIZE)
+    for at, nbytes in spans:
+        read(ahead, at, nbytes)
+        assert at >= SIZE - 4 * PART or len(counted.begun) >= (at + nbytes) // PART + 4
+    assert window._room._held == 0
+    ahead.clear()
