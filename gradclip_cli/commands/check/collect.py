@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.base import Figures, ManyTensors, Tensor, column_of
+from gradclip_cli.commands.check.gathered import Looks
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.steady_slices import SteadySlices
 from gradclip_cli.commands.check.tensors import series_tensors
@@ -68,6 +69,17 @@ class Collected(NamedTuple):
     steady: Mapping[str, MarkedSlices]  # those that are the same in all dumps, and not zero
 
 
+class Begun(NamedTuple):
+    """A source that is being measured: its counts, and what makes an observer for each file.
+
+    `looks` says what decided what these look at: one digest, but where several sources are measured at once, and one is taken.
+    """
+
+    counts: RangeCounts
+    observer_for: ObserverFor
+    looks: set[bytes]
+
+
 class Collector:
     """Reduces the dumps of a series to figures, source by source; keeps no elements, and statistics of the previous dump only.
 
@@ -84,19 +96,32 @@ class Collector:
         sliced = plan.selection.along is not None
         self._zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
         self._steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
+        self._looks = Looks()
 
-    def begin(self, source: DumpSource, skipped: int = 0) -> tuple[RangeCounts, ObserverFor]:
-        """Begin a source, of which the first dumps may be skipped; return its counts, and what makes an observer for each file."""
+    def begin(self, source: DumpSource, skipped: int = 0) -> Begun:
+        """Begin a source, of which the first dumps may be skipped."""
         kind = DumpRangeCounts if self._run.selection.along is None else SliceRangeCounts
         counts = kind(targets(self._plan), self._run.workers.work)
-        for one in (self._zero, self._steady):
+        for one in self.slices:
             one.forget(source.files)
+
+        looks = {self._look(skipped)}
 
         def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
             observers = counts.observer_for(format, reader), self._steady.observer_for(format, reader)
-            return together([*observers, self._zero.observer_for(format, reader, skipped)])
+            zero = self._zero.observer_for(format, reader, skipped)
+            looks.add(self._look(skipped))
+            return together([*observers, zero])
 
-        return counts, observer_for
+        return Begun(counts, observer_for, looks)
+
+    def _look(self, skipped: int) -> bytes:
+        return self._looks.of([one.looks_at for one in self.slices], skipped)
+
+    @property
+    def slices(self) -> tuple[ZeroSlices, SteadySlices]:
+        """What is gathered of the slices of files beside the counts."""
+        return self._zero, self._steady
 
     def take(self, measured: Sequence[MeasuredDump], counts: RangeCounts) -> None:
         """Take the dumps of a source that was begun, but for those that are skipped."""
@@ -133,8 +158,8 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     ordered = in_step_order(plan.inputs)
 
     def survey(own: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
-        counts, observer_for = collector.begin(source)
-        return counts, survey_series(source, TYPES, own, observer_for)
+        begun = collector.begin(source)
+        return begun.counts, survey_series(source, TYPES, own, begun.observer_for)
 
     expect_all(ordered)
     for source, found in zip(ordered, run.each(survey, ordered), strict=True):

@@ -1,9 +1,10 @@
 """Compare a few tensors with those of the two dumps before, once the series is known: they are read again in all three."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,24 +81,44 @@ def follows(rows: Mapping[str, Sequence[int]], dumps: Sequence[DumpFigures], run
             wanted.setdefault(row, []).append(name)
     found: dict[str, list[Follow]] = {name: [] for name in rows}
     for row, names in sorted(wanted.items()):
-        for name, one in _followed(names, dumps[row - 2 : row + 1], row, run):
-            found[name].append(one)
+        three = dumps[row - 2 : row + 1]
+        sources, about = [one.stored.source for one in three], ("follows", _where(names, three))
+        for name, one in run.read_again(sources, about, partial(_followed, names, three, run), _made):
+            found[name].append(one._replace(row=row))
     return found
 
 
-def _followed(names: Sequence[str], dumps: Sequence[DumpFigures], row: int, run: Run) -> Iterator[tuple[str, Follow]]:
-    """Yield how tensors follow in a dump from those of the two before; leave out those without a direction."""
+def _where(names: Sequence[str], dumps: Sequence[DumpFigures]) -> list[Any]:
+    """Return where tensors are in each of some dumps: their pieces, by file and number, and the slice."""
+    found = list[Any]()
+    for dump in dumps:
+        numbers, stored = {tensor.name: k for k, tensor in enumerate(dump.tensors)}, dump.stored
+        pieces = [stored.pieces(numbers[name]) for name in names]
+        files = stored.source.files
+        found.append((stored.row, [[(files.index(one.file.path), one.number) for one in some] for some in pieces]))
+    return [names, found]
+
+
+def _made(value: Sequence[Any]) -> list[tuple[str, Follow]]:
+    """Make what is known of tensors of plain values."""
+    return [(name, Follow(row, tuple(norms), *rest)) for name, (row, norms, *rest) in value]
+
+
+def _followed(names: Sequence[str], dumps: Sequence[DumpFigures], run: Run) -> list[tuple[str, Follow]]:
+    """Return how tensors follow in a dump from those of the two before; leave out those without a direction."""
     with ExitStack() as stack:
         files = dict[tuple[DumpFile, int | None], OpenFile]()
         three = [_opened(names, dump, files, run, stack) for dump in dumps]
         before, now, apart = (_compared(three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
         for file in files.values():
             file.reader.verify()
+    found = list[tuple[str, Follow]]()
     for name in names:
         cosines = [_cosine(one.get(name)) for one in (now, before, apart)]
         if None not in cosines:
             norms = _norm(before[name].a), _norm(now[name].a), _norm(now[name].b)
-            yield name, Follow(row, norms, *(cosine or 0.0 for cosine in cosines))
+            found.append((name, Follow(0, norms, *(cosine or 0.0 for cosine in cosines))))
+    return found
 
 
 Pieces = Mapping[tuple[str, int], StoredTensor]

@@ -36,3 +36,9 @@ def unpacked(data: bytes) -> tuple[Any, list[NDArray[Any]]]:
         arrays.append(array.reshape(shape))
         at += array.nbytes
     return value, arrays
+
+
+def first_of(data: bytes) -> tuple[bytes, bytes]:
+    """Part bytes that `packed` returned from those that follow them."""
+    end = _HEAD.size + sum(_HEAD.unpack_from(data))
+    return data[:end], data[end:]
