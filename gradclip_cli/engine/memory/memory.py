@@ -80,8 +80,8 @@ class Memory:
     def notes(self) -> list[Note]:
         """Notes on what is wrong with the files."""
         found = [one.file for one in self._stores if one.file.trouble]
-        what = "; `gradclip cache clear` removes it"
-        return [Note("cache", f"{one.path}: {one.trouble}, so dumps are read without the cache{what}") for one in found]
+        what = "so dumps are read without the cache"
+        return [Note("cache", f"{one.path}: {one.trouble}, {what}; {one.remedy}") for one in found]
 
     def __enter__(self) -> Self:
         self.cached = 0
