@@ -175,7 +175,7 @@ def test_two_processes_at_once(cache: Path, dumps: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (("report", "run", "-o", "x.html", "--cache"), "--cache of report is for the dumps of --against"),
+        (("report", "log.csv", "-o", "x.html", "--cache"), "--cache is for gradients, and log.csv is a log of norms"),
         (("stats", "log.csv", "--cache"), "--cache is for gradients, and log.csv is a log of norms"),
         (("cache", "forget"), "'forget' is not one of"),
     ],

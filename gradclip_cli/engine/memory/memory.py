@@ -1,10 +1,11 @@
 """Take the measured dumps of a series from results of earlier calls, and keep those that were read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+from gradclip_cli.engine.memory.chosen import chosen, whole
 from gradclip_cli.engine.memory.kept import Kept
 from gradclip_cli.engine.memory.packing import packed
 from gradclip_cli.engine.memory.questions import Asking, Question, about_all
@@ -18,6 +19,7 @@ from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage.results import Key, Result, ResultsOfProcess
 from gradclip_cli.storage.results_file import ResultsFile, default_path
+from gradclip_cli.storage.stamps import stamp_of
 
 Found = TypeVar("Found")
 
@@ -43,10 +45,18 @@ class Beside(Protocol):
 
 
 class _Asked(NamedTuple):
-    """A source, and what is asked of it; None if nothing can be kept of it."""
+    """A source, and what is asked of it, None if nothing can be kept of it; and the question that may be answered in its place.
+
+    That one is about all tensors, where some are selected.
+    """
 
     source: DumpSource
     question: Question | None
+    whole: Question | None = None
+
+    def known(self, sizes: Mapping[Key, int]) -> Question | None:
+        """Return the question that is answered, given the sizes of answers."""
+        return next((one for one in (self.question, self.whole) if one is not None and one.key in sizes), None)
 
 
 class _Answer(NamedTuple):
@@ -104,16 +114,14 @@ class Memory:
 
         Those that are not known are measured with these sums by what `fresh` yields.
         """
-        asking = Asking(run.selection, sums, beside and beside.asked)
-        # The norms of units are not kept: there may be as many as elements.
-        asked = [_Asked(one, asking.question(one) if run.unit_axis is None else None) for one in sources]
-        sizes = self._sizes([one.question for one in asked if one.question is not None])
-        known = [one.question is not None and one.question.key in sizes for one in asked]
-        measure = fresh([one.source for one, held in zip(asked, known, strict=True) if not held])
-        answers = self._answers([one.question for one in asked if one.question is not None], sizes)
+        asked = _asked(sources, sums, run, beside)
+        sizes = self._sizes([one for each in asked for one in (each.question, each.whole) if one is not None])
+        known = [one.known(sizes) for one in asked]
+        measure = fresh([one.source for one, held in zip(asked, known, strict=True) if held is None])
+        answers = self._answers([one for one in known if one is not None], sizes)
         for one, held in zip(asked, known, strict=True):
-            if held and one.question is not None:
-                yield partial(self._recalled, one.source, one.question, next(answers), run, fresh, beside)
+            if held is not None:
+                yield partial(self._recalled, one, held, next(answers), run, fresh, beside)
             else:
                 yield partial(self._kept, next(measure), one, run, beside)
 
@@ -124,9 +132,9 @@ class Memory:
         return found
 
     def _answers(self, questions: Sequence[Question], sizes: Mapping[Key, int]) -> "Iterator[_Answer | None]":
-        """Yield the answers that are known, in order; a few are fetched at once, as they are needed."""
+        """Yield the answers to questions, in order; a few are fetched at once, as they are needed."""
         some, nbytes = list[Question](), 0
-        for one in (one for one in questions if one.key in sizes):
+        for one in questions:
             some.append(one)
             nbytes += sizes[one.key]
             if len(some) == _FETCHED or nbytes >= _FETCHED_BYTES:
@@ -153,7 +161,7 @@ class Memory:
 
         Raises InputError as `find` does.
         """
-        asking = Asking(selection, ())
+        asking = Asking(whole(selection) or selection, ())  # whatever is selected, `about` says which tensors are read
         questions = [asking.question(one) for one in sources]
         known = [one for one in questions if one is not None]
         if len(known) < len(questions):
@@ -169,20 +177,23 @@ class Memory:
 
     def _recalled(
         self,
-        source: DumpSource,
-        question: Question,
+        asked: _Asked,
+        held: Question,
         answer: "_Answer | None",
         run: Run,
         fresh: Fresh,
         beside: Beside | None,
     ) -> list[MeasuredDump]:
         """Return the dumps of a source that was measured before; measure it now if they cannot be made of the answer."""
-        take = beside.recall if beside is not None else None
-        found = answer.store.dumps(source, question, answer.result, run, take) if answer is not None else None
+        source, take = asked.source, beside.recall if beside is not None else None
+        found = answer.store.dumps(source, held, answer.result, run, take) if answer is not None else None
+        if found is not None and held is asked.whole:
+            some = chosen(found[0], run)
+            found = None if some is None else [some]
         if found is None:
-            return self._kept(next(fresh([source])), _Asked(source, question), run, beside)
+            return self._kept(next(fresh([source])), asked, run, beside)
         self.cached += len(found)
-        for path, stamp in zip(source.files, question.stamps, strict=True):
+        for path, stamp in zip(source.files, held.stamps, strict=True):
             run.progress(stamp.fingerprint.size, path)
         return wanted(found, run) if run.selection.along is None else found
 
@@ -200,3 +211,16 @@ class Memory:
                 if more is not None:
                     store.keep(question, found, more)
         return found
+
+
+def _asked(sources: Sequence[DumpSource], sums: SumKinds, run: Run, beside: Beside | None) -> list[_Asked]:
+    """Return what is asked of each source; of the norms of units nothing is kept: there may be as many as elements."""
+    if run.unit_axis is not None:
+        return [_Asked(one, None) for one in sources]
+    look = cache(stamp_of)
+    asking = Asking(run.selection, sums, beside and beside.asked, look)
+    selection = whole(run.selection) if beside is None else None
+    if selection is None:
+        return [_Asked(one, asking.question(one)) for one in sources]
+    of_all = Asking(selection, sums, None, look)
+    return [_Asked(one, asking.question(one), of_all.question(one)) for one in sources]
