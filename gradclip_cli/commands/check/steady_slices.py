@@ -63,9 +63,9 @@ class SteadySlices:
         """Return what was seen of a file, by tensor; None if it was not looked at."""
         return self._found.get(path)
 
-    def recall(self, path: str, found: Mapping[int, Signatures]) -> None:
+    def recall(self, path: str, found: Mapping[int, NDArray[Any]]) -> None:
         """Take what was seen of a file before, in place of observing it."""
-        self._found[path] = dict(found)
+        self._found[path] = {tensor: one.view(np.uint64) for tensor, one in found.items()}
 
     def forget(self, paths: Iterable[str]) -> None:
         """Forget what was seen of files: those of a source that was taken, or was not."""
@@ -205,12 +205,7 @@ def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: 
     """Read a tensor again, and return a digest of each wanted slice."""
     (piece,) = places.pieces(tensor)
     about = "slice digests", places.source.files.index(piece.file.path), piece.number, np.packbits(wanted).tobytes()
-    found = run.read_again([places.source], about, partial(_read_digests, piece, wanted, run), _made)
-    return dict(found)
-
-
-def _made(value: Sequence[Any]) -> list[tuple[int, str]]:
-    return [(number, digest) for number, digest in value]
+    return dict(run.read_again([places.source], about, partial(_read_digests, piece, wanted, run), list))
 
 
 def _read_digests(piece: TensorPiece, wanted: NDArray[np.bool_], run: Run) -> list[tuple[int, str]]:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradclip_cli.commands.check.collect import Begun, Collector, targets
-from gradclip_cli.commands.check.gathered import packed_gathered, recalled
+from gradclip_cli.commands.check.collect import Collector, targets
 from gradclip_cli.commands.check.report import report as check_of
 from gradclip_cli.commands.check.unchanged import TYPES
 from gradclip_cli.commands.report.plan import ReportPlan
@@ -28,6 +27,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import ValueReport
 
 if TYPE_CHECKING:
+    from gradclip_cli.commands.check.gathered import Begun
     from gradclip_cli.engine.memory.memory import Memory
 
 
@@ -83,13 +83,12 @@ class Reading:
 
     def packed(self, source: DumpSource) -> bytes | None:
         """Return the bytes of what was gathered for `check` of a source that was measured now; None if it may not be kept."""
-        begun = self._begun[source]
-        return packed_gathered(source.files, begun.looks, begun.counts, self._checked.slices)
+        return self._checked.gathering.packed(source, self._begun[source])
 
     def recall(self, source: DumpSource, data: bytes) -> bool:
         """Take what was gathered of a source before; return False if it must be read."""
         begun = self._begun[source] = self._checked.begin(source, self._skipped)
-        return recalled(data, source.files, begun.looks, begun.counts, self._checked.slices)
+        return self._checked.gathering.recall(source, begun, data)
 
     def _survey(self, run: Run, source: DumpSource) -> list[MeasuredDump]:
         """Measure a source, and count values out of range."""
