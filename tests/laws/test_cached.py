@@ -149,7 +149,7 @@ def test_some_tensors_of_every_layout(layout: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     given = WRITERS[layout](folder)
-    some = {"include": ["*layers*0*"], "exclude": ["*bias"]}
+    some: dict[str, Any] = {"include": ["*layers*0*"], "exclude": ["*bias"]}
     stats(given.paths, **given.options, cache=True)
     assert texts(stats(given.paths, **given.options, **some, cache=True)) == texts(
         stats(given.paths, **given.options, **some)
@@ -166,11 +166,12 @@ def test_what_some_tensors_are_read_for(tmp_path: Path) -> None:
         data = file.create_dataset("a", data=np.ones((2, 2), np.float32))
         file.create_dataset("axis", data=np.arange(2.0)).make_scale("axis")
         data.dims[0].attach_scale(file["axis"])
-    for name, some in (
-        ("g.npz", {"exclude": ["names"]}),
-        ("s.safetensors", {"include": ["*a"]}),
-        ("m.h5", {"include": ["a*"]}),
-    ):
+    patterns: dict[str, dict[str, Any]] = {
+        "g.npz": {"exclude": ["names"]},
+        "s.safetensors": {"include": ["*a"]},
+        "m.h5": {"include": ["a*"]},
+    }
+    for name, some in patterns.items():
         stats(tmp_path / name, cache=True)
         expected = stats(tmp_path / name, **some)
         found = [stats(tmp_path / name, **some, cache=True) for _ in range(2)]

@@ -15,6 +15,7 @@ from support.official import savez
 
 from gradclip_cli import check, render, report
 from gradclip_cli.engine.memory import kept
+from gradclip_cli.engine.memory.packing import first_of
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.run import RunReport
@@ -143,7 +144,8 @@ def test_steps_in_a_file_and_slices(tmp_path: Path) -> None:
     w = np.stack([usual(step)["layers.0.weight"] for step in range(5)])
     w[3], w[:, 2] = w[2], 0
     savez(tmp_path / "log.npz", w=w, step=np.array([3, 5, 9, 10, 11]))
-    for path, options in ((tmp_path / "run.h5", {}), (tmp_path / "log.npz", {"along": 0}), (tmp_path / "log.npz", {})):
+    every: list[tuple[Path, dict[str, Any]]] = [(tmp_path / "run.h5", {}), (tmp_path / "log.npz", {"along": 0})]
+    for path, options in (*every, (tmp_path / "log.npz", {})):
         report(path, **options, cache=True)
         hold(path, **options)
     hold(tmp_path / "log.npz", [tmp_path / "log.npz"], along=0, skip_steps=2)
@@ -183,7 +185,6 @@ def test_the_first_dump_may_go(tmp_path: Path) -> None:
 def test_damaged_bytes_are_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was gathered and does not read back is gathered anew."""
     steps(tmp_path / "run", 3, usual)
-    first_of = kept.first_of
     report(tmp_path / "run", cache=True)
     for harm in (lambda rest: rest[:-1], lambda rest: b"", lambda rest: rest[:16] + b"{" + rest[17:]):
         monkeypatch.setattr(kept, "first_of", lambda data, harm=harm: (first_of(data)[0], harm(first_of(data)[1])))
