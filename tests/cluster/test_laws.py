@@ -156,3 +156,12 @@ def test_a_report_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_pat
         found.append(gradclip_cli.report(made / "run", cache=True))
     assert [texts(one) for one in found] == [expected] * 4
     assert [one.stats.cached for one in found[2:]] == [4, 4]
+
+
+def test_stats_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_path: Path) -> None:
+    """What is read again at the end of a call that keeps figures is read, as without the cache."""
+    expected = gradclip_cli.stats(made / "run")
+    with used_cache(tmp_path):
+        found = gradclip_cli.stats(made / "run", cache=True, scheduler=shared_cluster.address)
+    assert expected.peak is not None
+    assert found.peak == expected.peak

@@ -124,6 +124,7 @@ class Memory:
                 yield partial(self._recalled, one, held, next(answers), run, fresh, beside)
             else:
                 yield partial(self._kept, next(measure), one, run, beside)
+        next(measure, None)  # so that it ends: a cluster takes what is not asked to its end for given up
 
     def _sizes(self, questions: Sequence[Question]) -> dict[Key, int]:
         found: dict[Key, int] = {}
@@ -191,7 +192,8 @@ class Memory:
             some = chosen(found[0], run)
             found = None if some is None else [some]
         if found is None:
-            return self._kept(next(fresh([source])), asked, run, beside)
+            (survey,) = fresh([source])
+            return self._kept(survey, asked, run, beside)
         self.cached += len(found)
         for path, stamp in zip(source.files, held.stamps, strict=True):
             run.progress(stamp.fingerprint.size, path)
