@@ -14,6 +14,7 @@ from support.dask_cluster import DaskCluster
 from support.matrices import crossed
 
 import gradclip_cli
+from gradclip_cli.engine import small_dumps
 from gradclip_cli.engine.executors import cluster as executor
 from gradclip_cli.formats import FORMATS
 
@@ -158,8 +159,11 @@ def test_a_report_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_pat
     assert [one.stats.cached for one in found[2:]] == [4, 4]
 
 
-def test_stats_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_path: Path) -> None:
-    """What is read again at the end of a call that keeps figures is read, as without the cache."""
+def test_stats_and_the_cache(
+    made: Path, shared_cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read again at the end of a call that keeps the figures of large dumps is read, as without the cache."""
+    monkeypatch.setattr(small_dumps, "_TASK_BYTES", 0)
     expected = gradclip_cli.stats(made / "run")
     with used_cache(tmp_path):
         found = gradclip_cli.stats(made / "run", cache=True, scheduler=shared_cluster.address)

@@ -170,6 +170,15 @@ def test_a_dump_that_changed_or_was_renamed(tmp_path: Path) -> None:
     hold(tmp_path / "run", [paths[5].with_name("step_7.safetensors")])
 
 
+def test_weights_beside_a_run(tmp_path: Path) -> None:
+    """Weights are read each time, and gradients are not; where the norms of their units are asked for, they are."""
+    paths, own = steps(tmp_path / "run", 3, usual), tmp_path / "own.safetensors"
+    save_file(dict(usual(9)), own)
+    report(tmp_path / "run", weights=own, cache=True)
+    assert hold(tmp_path / "run", [own], weights=own).stats.cached == 3
+    assert hold(tmp_path / "run", [own, *paths], weights=own, tries=["agc:0.1"]).stats.cached == 0
+
+
 def test_the_first_dump_may_go(tmp_path: Path) -> None:
     """Without the first dump, the next ones are looked at as it was."""
     paths = steps(tmp_path / "run", 5, stuck)
