@@ -58,7 +58,8 @@ def stats(
 
     axis = plan.unit_axis if plan.has_units else None
     with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers, _remembering(plan, memory) as known:
-        found = report.stats(plan, Run(plan.selection, workers, progress, unit_axis=axis), known)
+        run = Run(plan.selection, workers, progress, unit_axis=axis, memory=known)
+        found = report.stats(plan, run, known)
     return _noted(_noted(found, workers), known)
 
 
@@ -81,8 +82,9 @@ def report(plan: "ReportPlan", progress: Progress = silent, scheduler: object = 
     writing.refuse(plan)
     types, axis = (plan.stats.norm.type, 1.0, 2.0), plan.stats.unit_axis if plan.stats.has_units else None
     with writing.begun(plan) as scripts:
-        with chosen(plan.stats.jobs, progress, scheduler, types) as workers, _remembering(plan.against) as known:
-            found = flow.report(plan, Run(plan.stats.selection, workers, progress, unit_axis=axis), known)
+        with chosen(plan.stats.jobs, progress, scheduler, types) as workers, _remembering(plan.stats) as known:
+            run = Run(plan.stats.selection, workers, progress, unit_axis=axis, memory=known)
+            found = flow.report(plan, run, known)
         found = _noted(_noted(found, workers), known)
         writing.write(plan, found, scripts)
     return found

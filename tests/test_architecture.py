@@ -74,6 +74,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/check/steady_slices.py": "tests/laws/test_steady_slices.py holds every slice against numpy",
     "commands/check/zero_slices.py": "tests/laws/test_zero_slices.py holds every slice against numpy",
     "commands/check/unchanged_slices.py": "tests/laws/test_slices.py holds it against files of single steps",
+    "commands/check/gathered.py": "tests/laws/test_cached_report.py holds what is recalled against what is read",
     "commands/check/collect.py": "the tests of every check read what this collects",
     "commands/report/*.py": "tests/cli/test_report.py and tests/laws/test_report.py",
     "commands/stats/following.py": "tests/cli/test_follow.py",

@@ -54,8 +54,9 @@ def report(
     `output` is written as one HTML file that needs no network, without any script where it is to be `static`; `figures` is a
     directory for each picture as a file, in the `format` svg, png or pdf. Both need vl-convert-python. `title` is the path without
     its directories by default. `against` is another run, a log or dumps, that is read with the same keywords; `values` counts
-    elements by magnitude. `by` says what the rows of maps are: a layer, a block or a kind of module. The other keywords are those of
-    `stats`; `check` goes by its default limits. Raises `GradclipError`.
+    elements by magnitude. `by` says what the rows of maps are: a layer, a block or a kind of module. With `cache`, dumps of either
+    run that have not changed since an earlier report are not read, unless for `values`. The other keywords are those of `stats`;
+    `check` goes by its default limits. Raises `GradclipError`.
     """
     asked: dict[str, Any] = {**{name: one.default for name, one in _OF_STATS.items()}, **keywords}
     wanted = Wanted(_path(output), static, _path(figures), format, overwrite)

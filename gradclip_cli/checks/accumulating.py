@@ -12,7 +12,7 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Follow, Problem
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix, median
 
 ADVICE = "call optimizer.zero_grad() in every step, or dump after the last of the batches that are accumulated"
 
@@ -127,7 +127,7 @@ def _change(values: Sequence[float]) -> float:
 
 def _median(values: Sequence[float]) -> float:
     # The module `statistics` takes 2 ms to import.
-    return float(np.median(values))
+    return median(values)
 
 
 def _problem(figures: Figures, rise: Rise, limits: Limits, *, together: bool) -> Problem:

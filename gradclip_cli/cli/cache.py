@@ -16,7 +16,8 @@ from gradclip_cli.storage.results_file import ResultsFile, default_path
     cls=Command,
     help=help_text(
         "cache",
-        "info says where the file is, and how many results it holds; clear removes it, and says what that held.",
+        "info says where the file is, and how many results it holds: one for each dump that was asked for, and one for each tensor or "
+        "pair of dumps that was read again. clear removes it, and says what that held.",
     ),
     epilog=examples("gradclip cache info", "gradclip cache info --json", "gradclip cache clear"),
 )

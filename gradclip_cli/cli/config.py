@@ -10,6 +10,9 @@ from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.text import is_unicode, with_all
 
+_OF_SOME = frozenset({"cache"})
+"""Flags that change no report: in a file for several commands, those without the option pass over them."""
+
 _PLACES = frozenset({"files_from", "null", "output", "in_place", "config", "print_config"})
 """Options that name inputs and outputs: like arguments, they belong to one call and not into a file."""
 
@@ -42,6 +45,10 @@ def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for key, value in table.items():
+        if key in _OF_SOME.difference(names):
+            if not isinstance(value, bool):
+                raise UsageError(f"{key} must be true or false")
+            continue
         if key not in names:
             known = f"keys are {', '.join(sorted(names))}"
             raise UsageError(f"unknown key {key!r}; {with_all(key, names, known)}")

@@ -80,7 +80,12 @@ measuring_options = combined(
 )
 
 
-def cache_option(of: str) -> Callable[[Command], Command]:
-    """Return the option to take the figures of some dumps from an earlier call."""
-    what = f"Take the figures {of} that have not changed since an earlier call from there; see gradclip cache."
-    return grouped(RUN, click.option("--cache/--no-cache", default=False, help=what), rare=True)
+cache_option = grouped(
+    RUN,
+    click.option(
+        "--cache/--no-cache",
+        default=False,
+        help="Take the figures of dumps that have not changed since an earlier call from there; see gradclip cache.",
+    ),
+    rare=True,
+)

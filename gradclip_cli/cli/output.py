@@ -14,6 +14,7 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.notes import lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
 
@@ -49,6 +50,12 @@ def standard_output() -> Iterator[IO[str]]:
 def show_notes(report: Report, quiet: bool = False, shown: Collection[str] = frozenset()) -> None:
     """Write the notes of a report to standard error; with `quiet`, only those that change the meaning of figures."""
     warn(lines([note for note in report.notes if note.kind not in shown], quiet))
+
+
+def warn_of_cached(report: StatsReport | None, of: str = "") -> None:
+    """Note how many of the dumps of a report were not read again, if any were not."""
+    if report is not None and report.cached:
+        warn([f"{report.cached:,} of {plural(len(report.dumps), 'dump')}{of} not read again (--cache)"])
 
 
 def warn(texts: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.measuring import cache_option, measuring_options, series_options
 from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
-from gradclip_cli.cli.output import refuse_left_out, warn
+from gradclip_cli.cli.output import refuse_left_out, warn, warn_of_cached
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.scheduler import scheduler_option
@@ -58,7 +58,7 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @series_options("report")
 @measuring_options
 @CONFIG
-@cache_option("of the dumps of --against")
+@cache_option
 @scheduler_option
 @job_options
 @remote_options
@@ -69,5 +69,8 @@ def command(given: InputOptions, work: JobOptions, **keywords: Any) -> None:
         raise click.UsageError("give -o PAGE, --figures DIR, or both")
     with progress(work.quiet) as watched:
         report = gradclip_cli.report(paths, jobs=work.jobs, progress=watched, **keywords)
+    if not work.quiet:
+        warn_of_cached(report.stats)
+        warn_of_cached(report.against, " of --against")
     warn(lines([note for note in report.notes if note.kind not in _ON_THE_PAGE], work.quiet))
     refuse_left_out(report.failed, watched.dumps)

@@ -17,7 +17,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     job_options,
 )
-from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
+from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn, warn_of_cached
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.scheduler import scheduler_option
@@ -78,7 +78,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 @CONFIG
 @follow_options
 @view_options(StatsReport)
-@cache_option("of dumps")
+@cache_option
 @scheduler_option
 @job_options
 @remote_options
@@ -112,8 +112,8 @@ def command(
         show_notes(report, quiet=True)
         _print_threshold(report, rule, work.quiet)
     else:
-        if report.cached and view.format == "table" and not work.quiet:
-            warn([f"{report.cached:,} of {plural(len(report.dumps), 'dump')} not read again (--cache)"])
+        if view.format == "table" and not work.quiet:
+            warn_of_cached(report)
         asked = view.kinds if view.by else frozenset[str]()
         show(report.for_json(asked) if view.format == "json" else report, view, quiet=work.quiet)
     refuse_left_out(report.failed, watched.dumps)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gradclip_cli.engine.executors.base import Executor, Several
 from gradclip_cli.engine.executors.progress import Progress, silent
@@ -28,10 +28,24 @@ _MOST_REMEMBERED = 20_000
 """The most names that are worth the memory: reading a million of them takes longer than finding their layers."""
 
 
+class Answers(Protocol):
+    """What earlier calls have found by reading parts of dumps again."""
+
+    def answer(
+        self,
+        sources: Sequence[DumpSource],
+        selection: Selection,
+        about: object,
+        find: Callable[[], Found],
+        make: Callable[[Any], Found],
+    ) -> Found:
+        """Return what is known, made of plain values, or else what `find` finds; `about` says what that depends on."""
+
+
 class Run:
     """The context of one call: the user's selection, the executor, the progress callback, and the headers and ties so far.
 
-    With `unit_axis`, the units of all tensors are measured.
+    With `unit_axis`, the units of all tensors are measured; with `memory`, what an earlier call has read again is not read.
     """
 
     def __init__(
@@ -42,11 +56,12 @@ class Run:
         *,
         keep_headers: bool = False,
         unit_axis: str | None = None,
+        memory: Answers | None = None,
     ) -> None:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
-        self.unit_axis = unit_axis
+        self.unit_axis, self._memory = unit_axis, memory
         self._outlines = Outlines()
         self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
         self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
@@ -77,6 +92,20 @@ class Run:
         from gradclip_cli.engine.unit_meter import UnitMeter  # with all that measures, which lists need not wait for
 
         return UnitMeter(self.unit_axis, self.workers.work, in_pieces=source.layout.in_pieces)
+
+    def read_again(
+        self,
+        sources: Sequence[DumpSource],
+        about: object,
+        find: Callable[[], Found],
+        make: Callable[[Any], Found],
+    ) -> Found:
+        """Return what `find` finds by reading some dumps again; it is not called where the memory knows that.
+
+        `about` says what it depends on beside the files and the selection; `make` makes it of its plain values: those that JSON
+        has, where tuples are lists. Raises InputError as `find` does.
+        """
+        return find() if self._memory is None else self._memory.answer(sources, self.selection, about, find, make)
 
     def places(self, names: Sequence[str]) -> Sequence[LayerParam]:
         """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""

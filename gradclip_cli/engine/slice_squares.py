@@ -4,9 +4,10 @@ Memory stays flat: a number for each slice is kept, and no element.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,20 @@ def largest_slice(places: TensorPlaces, tensor: int, largest: float, run: Run) -
 
     Raises InputError if a file has changed. All elements must be finite.
     """
-    pieces, stored = places.pieces(tensor), min(largest * places.scale, sys.float_info.max)
+    pieces = places.pieces(tensor)
+    numbers, files = [piece.number for piece in pieces], [piece.file.path for piece in pieces]  # which a peak may name
+    about = "largest slice", numbers, files, places.row
+    return run.read_again([places.source], about, partial(_largest_slice, places, pieces, largest, run), _made)
+
+
+def _made(value: Sequence[Any]) -> SliceSquares:
+    """Make what is known of a tensor of plain values."""
+    axes, (size, place, file), *rest = value
+    return SliceSquares(axes, Peak(size, tuple(place), file), *rest)
+
+
+def _largest_slice(places: TensorPlaces, pieces: Sequence[TensorPiece], largest: float, run: Run) -> SliceSquares:
+    stored = min(largest * places.scale, sys.float_info.max)
     parts = [_part(places, piece, len(pieces) > 1, stored, run) for piece in pieces]
     peak = min((part.peak for part in parts), key=lambda one: (-one.size, one.file or "", one.place))
     apart = any(part.file is not None for part in parts)

@@ -47,6 +47,22 @@ class Groups(Sequence[Sequence[int]]):
         """Whether each group has one index."""
         return len(self) == self.members.size
 
+    @cached_property
+    def as_range(self) -> range | None:
+        """The indices of all groups, where each is one more than that before it; None where they are not."""
+        first, size = int(self.members[0]) if self.members.size else 0, self.members.size
+        return range(first, first + size) if (self.members == np.arange(first, first + size)).all() else None
+
+    @cached_property
+    def of_more_than_two(self) -> list[tuple[int, int, int]]:
+        """The groups of more than two indices, with where they start and end in `members`."""
+        starts = self.starts.tolist()
+        return [(k, starts[k], starts[k + 1]) for k in np.flatnonzero(np.diff(self.starts) > 2).tolist()]
+
+    def joined(self, starts: Ints) -> "Groups":
+        """Return groups of groups, given the number of the first of each, and at the end the number of groups."""
+        return Groups(self.members, self.starts[starts])
+
     def __len__(self) -> int:
         return self.starts.size - 1
 

@@ -192,18 +192,32 @@ class StatsTable(Mapping[int, TensorStats]):
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
         found = Groups.of(groups)
-        same = found.members.size == len(self) and bool((found.members == self.at).all())
+        if isinstance(self.indices, range) and found.as_range is not None:
+            same = found.as_range == self.indices
+        else:
+            same = found.members.size == len(self) and bool((found.members == self.at).all())
         taken = self.block if same else self.block.take(self.rows(found.members))
         if found.are_single:
             return StatsTable(range(len(groups)), taken, self.scale, self._overall if same else None)
-        starts = found.starts.tolist()
+        first = found.starts[:-1]
         block = StatsArrays.empty(len(groups), len(types))
-        block.ints[:, :EXPONENTS] = np.add.reduceat(taken.ints[:, :EXPONENTS], starts[:-1])
-        block.floats[:, MAX_ABS] = np.maximum.reduceat(taken.floats[:, MAX_ABS], starts[:-1])
+        np.add.reduceat(taken.ints[:, :EXPONENTS], first, out=block.ints[:, :EXPONENTS])
+        np.maximum.reduceat(taken.floats[:, MAX_ABS], first, out=block.floats[:, MAX_ABS])
         for k, p in enumerate(types):
-            sums = norms.totals(taken.ints[:, EXPONENTS + k], taken.floats[:, SUMS + k], starts, p)
-            block.ints[:, EXPONENTS + k], block.floats[:, SUMS + k] = zip(*sums, strict=True)
-        return StatsTable(range(len(groups)), block, self.scale)
+            exponents, values = taken.ints[:, EXPONENTS + k], taken.floats[:, SUMS + k]
+            if p != math.inf and not exponents.any():
+                np.add.reduceat(values, first, out=block.floats[:, SUMS + k])  # of one or two it is rounded once
+                for row, start, stop in found.of_more_than_two:
+                    block.floats[row, SUMS + k] = math.fsum(values[start:stop].tolist())
+            else:
+                sums = norms.totals(exponents, values, found.starts.tolist(), p)
+                block.ints[:, EXPONENTS + k], block.floats[:, SUMS + k] = zip(*sums, strict=True)
+        return StatsTable(range(len(groups)), block, self.scale, self._of_merged(block) if same else None)
+
+    def _of_merged(self, block: StatsArrays) -> Overall:
+        """Return what all rows of a block have together, which is what those have that it was merged from."""
+        counts, peak, scaled = self.overall
+        return Overall(counts, peak, scaled or bool(block.ints[:, EXPONENTS:].any()))
 
     def total(self, types: SumKinds) -> TensorStats:
         """Merge all tensors."""

@@ -114,6 +114,7 @@ class StrategiesReport(InNotebooks, _StrategiesReport):
 class CacheRow(NamedTuple):
     """The file that `--cache` keeps figures in: how many results it holds, its size, and what is wrong with it, if anything.
 
+    A result is what one call asked of a dump, or of tensors that it read again.
     After `cache clear` these are the results and bytes that were removed.
     """
 

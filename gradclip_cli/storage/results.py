@@ -32,7 +32,7 @@ def digest_of(*parts: bytes) -> bytes:
 class ResultsOfProcess:
     """Results that end with the process, which is what a file of them does, too."""
 
-    lasts, trouble, path = False, "", ""
+    lasts, trouble, remedy, path = False, "", "", ""
 
     def __init__(self) -> None:
         self._results: dict[bytes, Result] = {}

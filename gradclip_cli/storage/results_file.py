@@ -60,6 +60,15 @@ class ResultsFile:
         self._connection: sqlite3.Connection | None = None
         self._reads = self._writes = True
 
+    @property
+    def remedy(self) -> str:
+        """What helps against the trouble."""
+        if "locked" in self.trouble:
+            return "another process holds it; run again when that has ended"
+        if os.path.isfile(self.path) and os.access(os.path.dirname(self.path), os.W_OK):
+            return "`gradclip cache clear` removes it"
+        return "set XDG_CACHE_HOME to a directory that may be written to"
+
     def close(self) -> None:
         """Close the file."""
         if self._connection is not None:

@@ -12,7 +12,7 @@ from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
-from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples
+from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, median
 from gradclip_cli.thresholds.trend import WITHIN, Trend, trend
 
 CALM_RANGE = 10.0
@@ -82,9 +82,9 @@ def _stays_up(norms: Matrix, finite: Mask, first: int) -> Mask:
     A plateau becomes the level of its neighbours and no longer explodes, but it chooses no threshold where the run comes back.
     """
     before, end = norms[:first][finite[:first]], norms[finite][-EXPLODING_DUMPS:]
-    if len(before) < EXPLODING_DUMPS or np.median(end) > EXPLODING_FACTOR * np.median(before):
+    if len(before) < EXPLODING_DUMPS or median(end) > EXPLODING_FACTOR * median(before):
         return np.zeros(len(norms), np.bool_)
-    found: Mask = finite & (norms > EXPLODING_FACTOR * np.median(before))
+    found: Mask = finite & (norms > EXPLODING_FACTOR * median(before))
     return found
 
 

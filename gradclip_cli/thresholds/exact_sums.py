@@ -65,11 +65,16 @@ def _norm_of_norms(
     _, powers = np.frexp(np.where(np.isfinite(tops), tops, 0.0))
     bounds = list(pairwise([*starts, norms.shape[1]]))
     sizes = [b - a for a, b in bounds]
+    large = [(k, a, b) for k, (a, b) in enumerate(bounds) if b - a > 2]
     sums = np.empty(tops.shape)
-    for row, scale, found in zip(norms, powers, sums, strict=True):
-        scaled = np.ldexp(row, -np.repeat(scale, sizes))
-        raised = (np.square(scaled) if p == 2.0 else scaled**p).tolist()
-        found[:] = [math.fsum(raised[a:b]) for a, b in bounds]
+    each = max(1, _AT_ONCE // norms.shape[1])
+    for start in range(0, len(norms), each):
+        scaled = np.ldexp(norms[start : start + each], -np.repeat(powers[start : start + each], sizes, axis=1))
+        raised = np.square(scaled) if p == 2.0 else scaled**p
+        found = sums[start : start + each]
+        np.add.reduceat(raised, starts, axis=1, out=found)  # of one or two it is rounded once
+        for k, a, b in large:
+            found[:, k] = [math.fsum(row) for row in raised[:, a:b].tolist()]
     return np.ldexp(np.sqrt(sums) if p == 2.0 else sums ** (1 / p), powers)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.thresholds.levels import Packed, deviations, logs, medians, running_medians, spreads
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix, median
 
 NEIGHBOURS = 20
 """How many norms before a norm are its neighbours."""
@@ -123,7 +123,7 @@ def beyond_noise(known: Matrix, usual: Matrix, steps: Mask, *, shared: bool = Fa
     quiet = np.where(steps | ~np.isfinite(ratios), np.nan, ratios)
     noise = np.nan_to_num(np.fmin(spreads(logs(known)), deviations(quiet)))
     if shared:
-        noise = np.fmax(noise, np.median(noise) if len(noise) else 0.0)
+        noise = np.fmax(noise, median(noise) if len(noise) else 0.0)
     found: Mask = ratios > DEVIATIONS * noise
     return found
 

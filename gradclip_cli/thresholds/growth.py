@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.thresholds.levels import logs, median_error, medians, misfit, running_medians, spreads
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix, median
 
 _POINTS = 60
 """The most points of a look."""
@@ -80,7 +80,7 @@ def growths(norms: Matrix, taken: Mask, factor: float, enough: int) -> list[Grow
 def _is_new(norms: Matrix, growth: Growth, factor: float) -> bool:
     """Return whether a group (a vector of norms) has come to `factor` times above every level before its growth, and still is."""
     least = factor * _highest(norms[: growth.since])
-    now = float(np.median(norms[~np.isnan(norms)][-_LAST:]))
+    now = median(norms[~np.isnan(norms)][-_LAST:])
     return growth.end >= least and now >= _LAG * least
 
 
@@ -152,7 +152,7 @@ def _ramp(levels: Matrix, least: float) -> _Ramp | None:
     climb = levels[since : until + 1]
     back = float((np.maximum.accumulate(climb) - climb).max())
     over = until < len(levels) - max(_WINDOW, len(levels) // 3)
-    start = float(np.median(levels[max(0, since - _BEFORE) : since + 1]))
+    start = median(levels[max(0, since - _BEFORE) : since + 1])
     gradual = until - since >= _WINDOW - 1 and back <= _BACK * rise and not (over and since < _WARM_UP)
     lasts = not over and int(np.argmax(levels)) >= len(levels) - _WINDOW
     return _Ramp(low, since, until, start, end, lasts) if gradual and end - start >= least else None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.thresholds.base import DEVIATION
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix, median
 
 _BLOCK = 1 << 20
 """The number of values that running medians sort at a time."""
@@ -96,9 +96,9 @@ def median_error(*counts: int) -> float:
 
 def misfit(points: Matrix, shape: Matrix) -> float:
     """Return the mean distance of a vector of points from a shape (0 to 1) whose height is fitted by medians."""
-    low = float(np.median(points[shape <= shape.min()]))
+    low = median(points[shape <= shape.min()])
     upper = shape > 0.3
-    height = float(np.median((points[upper] - low) / shape[upper]))
+    height = median((points[upper] - low) / shape[upper])
     return float(np.abs(points - low - height * shape).mean())
 
 

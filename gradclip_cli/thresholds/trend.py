@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.thresholds.levels import logs, median_error, medians, misfit, running_medians, spreads
 from gradclip_cli.thresholds.norm_table import NormTable
-from gradclip_cli.thresholds.samples import Matrix
+from gradclip_cli.thresholds.samples import Matrix, median
 
 LEAST = 2.0
 """Norms have a trend if the median of the first (a tenth of them, 3 to 20) and that of the last 20 differ by this factor ..."""
@@ -47,7 +47,7 @@ def trend(table: NormTable, column: int = 0) -> Trend:
     norms = table.norms[rows, column]
     if not len(norms):
         return Trend("steady", math.nan, math.nan, 0)
-    start, end = _start(norms), float(np.median(norms[-_last(len(norms)) :]))
+    start, end = _start(norms), median(norms[-_last(len(norms)) :])
     if not _has_moved(norms):
         return Trend("steady", start, end, 0)
     place = _jump(logs(norms))
@@ -62,7 +62,7 @@ def _last(count: int) -> int:
 
 def _start(norms: Matrix) -> float:
     """Return the first norm; where it is not within a quarter of the median of the first 3, that median."""
-    first, usual = float(norms[0]), float(np.median(norms[:_FIRST]))
+    first, usual = float(norms[0]), median(norms[:_FIRST])
     return first if abs(first - usual) <= WITHIN * usual else usual
 
 
@@ -87,7 +87,7 @@ def _jump(points: Matrix) -> int | None:
     Long series are first reduced to the medians of up to 60 stretches.
     """
     each = -(-len(points) // _POINTS)
-    parts = np.array([np.median(points[start : start + each]) for start in range(0, len(points), each)])
+    parts = np.array([median(points[start : start + each]) for start in range(0, len(points), each)])
     rows, least = np.arange(len(parts)), max(5, len(parts) // 6)
     grid = range(0, len(parts), max(1, len(parts) // 15))
     ramps = [(a, b) for a in grid for b in (*grid, len(parts) - 1) if b - a >= least]

@@ -13,6 +13,7 @@ import pytest
 from support.cache import counted_reads, used_cache
 from support.command import GRADCLIP, Run, Save
 
+from gradclip_cli.render.html import page
 from gradclip_cli.storage import results_file
 
 
@@ -50,6 +51,39 @@ def test_a_configuration_file_may_ask_for_it(run: Run, cache: Path, dumps: str) 
     run("stats", dumps, "--config", "c.toml")
     assert "3 of 3" in run("stats", dumps, "--config", "c.toml").err
     assert run("stats", dumps, "--config", "c.toml", "--no-cache").err == ""
+
+
+def test_a_file_for_several_commands_may_ask_for_it(run: Run, cache: Path, dumps: str) -> None:
+    """Commands that have no --cache pass over `cache = true`; what is no yes or no is wrong for all."""
+    Path("c.toml").write_text("cache = true")
+    assert run("check", dumps, "--config", "c.toml").code == run("check", dumps).code
+    assert run("apply", dumps, "-t", "1", "--dry-run", "--config", "c.toml").code == 0
+    assert not cache.exists()
+    Path("c.toml").write_text("cache = 3")
+    for command in ("check", "stats"):
+        found = run(command, dumps, "--config", "c.toml")
+        assert (found.code, "c.toml: cache must be true or false" in found.err) == (2, True)
+
+
+def test_a_report_says_what_is_from_there(run: Run, cache: Path, dumps: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes say of how many dumps of each run a page is not from a reading, and `-q` is silent."""
+    monkeypatch.setattr(page, "static_page", lambda report: f"{report.title}\n")
+    call = "report", dumps, "-o", "page.html", "--static", "--overwrite", "--cache"
+    assert (run(*call).code, run("cache", "info").code) == (0, 0)
+    assert run(*call).err == "note: 3 of 3 dumps not read again (--cache)\n"
+    run("stats", f"{dumps}/step_2.npz", "--cache")
+    found = run(*call, "--against", f"{dumps}/step_2.npz")
+    assert "note: 1 of 1 dump of --against not read again (--cache)\n" in found.err
+    assert run(*call, "-q").err == ""
+
+
+@pytest.mark.heavy
+def test_a_page_is_the_same_to_the_byte(run: Run, cache: Path, dumps: str) -> None:
+    """Nothing of the cache shows on a page, with scripts or without."""
+    for how in ((), ("--static",)):
+        for name, more in (("plain", ()), ("first", ("--cache",)), ("second", ("--cache",))):
+            assert run("report", dumps, "-o", name, *how, *more, "--overwrite").code == 0
+        assert Path("plain").read_bytes() == Path("first").read_bytes() == Path("second").read_bytes()
 
 
 def test_it_is_shown_and_cleared(run: Run, cache: Path, dumps: str) -> None:
@@ -145,7 +179,10 @@ def test_a_cache_that_is_locked_full_or_read_only(
         assert (found.code, found.out, found.err.count("\n"), "locked" in found.err) == (0, plain.out, 1, True)
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
     found = run("stats", dumps, "--cache")
-    assert (found.code, found.out, "/dev/null/nowhere/gradclip/results.sqlite: " in found.err) == (0, plain.out, True)
+    what = (
+        "not a directory, so dumps are read without the cache; set XDG_CACHE_HOME to a directory that may be written to"
+    )
+    assert found == type(found)(0, plain.out, f"note: /dev/null/nowhere/gradclip/results.sqlite: {what}\n")
 
 
 def test_the_oldest_results_make_room(run: Run, cache: Path, dumps: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +212,7 @@ def test_two_processes_at_once(cache: Path, dumps: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (("report", "run", "-o", "x.html", "--cache"), "--cache of report is for the dumps of --against"),
+        (("report", "log.csv", "-o", "x.html", "--cache"), "--cache is for gradients, and log.csv is a log of norms"),
         (("stats", "log.csv", "--cache"), "--cache is for gradients, and log.csv is a log of norms"),
         (("cache", "forget"), "'forget' is not one of"),
     ],

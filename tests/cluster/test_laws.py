@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from laws.everywhere import Way, digest, make, page_digest, reports
+from laws.test_cached_report import texts
 from laws.test_elsewhere import MAKERS, OPTIONS, STRATEGIES, applied, bad, make_one, tensors
+from support.cache import used_cache
 from support.dask_cluster import DaskCluster
 from support.matrices import crossed
 
 import gradclip_cli
+from gradclip_cli.engine import small_dumps
 from gradclip_cli.engine.executors import cluster as executor
 from gradclip_cli.formats import FORMATS
 
@@ -144,3 +147,25 @@ def test_any_number_of_workers(count: int, dumps: Path, monkeypatch: pytest.Monk
         there = [digest(report) for format in FORMATS for _, report in reports(dumps, Way(format), "large")]
     assert there == here
     assert sent
+
+
+def test_a_report_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_path: Path) -> None:
+    """What a cluster has gathered for a report is that of one machine; where it was looked at too early, it is gathered again."""
+    expected, address = texts(gradclip_cli.report(made / "run")), shared_cluster.address
+    with used_cache(tmp_path):
+        found = [gradclip_cli.report(made / "run", cache=True, scheduler=address) for _ in range(3)]
+        found.append(gradclip_cli.report(made / "run", cache=True))
+    assert [texts(one) for one in found] == [expected] * 4
+    assert [one.stats.cached for one in found[2:]] == [4, 4]
+
+
+def test_stats_and_the_cache(
+    made: Path, shared_cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read again at the end of a call that keeps the figures of large dumps is read, as without the cache."""
+    monkeypatch.setattr(small_dumps, "_TASK_BYTES", 0)
+    expected = gradclip_cli.stats(made / "run")
+    with used_cache(tmp_path):
+        found = gradclip_cli.stats(made / "run", cache=True, scheduler=shared_cluster.address)
+    assert expected.peak is not None
+    assert found.peak == expected.peak

@@ -122,7 +122,8 @@ MEANINGS = {
     "cached": "Dumps whose figures come from an earlier call; only with `--cache`.",
     "CacheReport.cache": "One row, the file of the cache.",
     "CacheRow.path": "Where it is.",
-    "CacheRow.results": "Results that it holds; of `cache clear`, those that were removed.",
+    "CacheRow.results": "Results that it holds: one for each question about a dump, and for each about tensors that were read again, "
+    "such as the one of the largest norm. Of `cache clear`, those that were removed.",
     "CacheRow.bytes": "Its size.",
     "CacheRow.trouble": "What is wrong with it; null if nothing is.",
     "strategies": "One row a strategy.",

@@ -16,7 +16,7 @@ from support.official import savez
 
 from gradclip_cli import render, report, stats
 from gradclip_cli.engine.memory import packed_tensors
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.render import RENDERERS
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
@@ -100,6 +100,83 @@ def test_options_and_what_is_not_finite(options: dict[str, Any], tmp_path: Path)
         tmp_path / "scaled", *scaled(1, 2, 300), {**BAD, "layers.1.weight": ARRAYS["layers.1.weight"] * np.nan}
     )
     hold([folder], 3 if "steps" in options else 4, **options)
+
+
+FILLING = np.full((3, 2), 9.9692099683868690e36, np.float32)
+SAID: Arrays = {**BAD, "exp_avg.w": np.ones((3, 2), np.float32), "model.w": FILLING}
+"""Tensors of which notes have something to say."""
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"include": ["*weight"]}, True),
+        ({"include": ["layers.0.*", "model*"], "exclude": ["*bias"], "norm_type": 3.0}, True),
+        ({"exclude": ["exp_avg*"], "tries": ["clip-by-value:0.5"]}, True),
+        ({"exclude": ["*weight", "model.w"], "tied": "once", "steps": "2:"}, True),
+        ({"exclude": ["*"]}, True),
+        ({"include": ["*weight"], "along": 0}, False),
+    ],
+    ids=str,
+)
+def test_some_tensors_of_all(options: dict[str, Any], kept: bool, tmp_path: Path) -> None:
+    """Tensors are chosen from those of a reading of all, with the same notes; the largest is looked at, and slices are read."""
+    own = {"model.w": SAID["layers.0.weight"]} if "along" in options else {}
+    folder = steps(tmp_path / "run", {**SAID, **own}, {**ARRAYS, "exp_avg.w": FILLING, "model.w": FILLING[:, :1]})
+    if "along" in options:
+        folder = steps(tmp_path / "sliced", *({"a.weight": ARRAYS["layers.0.weight"]} for _ in range(2)))
+    every = {name: one for name, one in options.items() if name not in ("include", "exclude", "steps")}
+    stats(folder, **every, allow_missing=True, cache=True)
+    expected = stats(folder, **options, allow_missing=True)
+    found = stats(folder, **options, allow_missing=True, cache=True)
+    assert (texts(found), found.cached) == (texts(expected), len(found.dumps) * kept)
+    with counted_reads() as read:
+        assert texts(stats(folder, **options, allow_missing=True, cache=True)) == texts(expected)
+    assert read == []
+
+
+def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    """Patterns are checked where nothing is read."""
+    folder = steps(tmp_path / "run", *scaled(1, 2))
+    stats(folder, cache=True)
+    with pytest.raises(UsageError, match="--include"):
+        stats(folder, include=["none"], cache=True)
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_some_tensors_of_every_layout(layout: str, tmp_path: Path) -> None:
+    """What a layout does not say of some tensors is read, and the report is the same."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    given = WRITERS[layout](folder)
+    some: dict[str, Any] = {"include": ["*layers*0*"], "exclude": ["*bias"]}
+    stats(given.paths, **given.options, cache=True)
+    assert texts(stats(given.paths, **given.options, **some, cache=True)) == texts(
+        stats(given.paths, **given.options, **some)
+    )
+
+
+def test_what_some_tensors_are_read_for(tmp_path: Path) -> None:
+    """Pickled objects, marks of no gradients and steps in a file are read again for a part of their tensors."""
+    savez(tmp_path / "g.npz", w=np.ones((2, 2)), v=np.ones(3), names=np.array([{}, None], object))
+    save_file(
+        {f"step{k}/{name}": np.full(3, k, np.float32) for k in (1, 2) for name in "ab"}, tmp_path / "s.safetensors"
+    )
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        data = file.create_dataset("a", data=np.ones((2, 2), np.float32))
+        file.create_dataset("axis", data=np.arange(2.0)).make_scale("axis")
+        data.dims[0].attach_scale(file["axis"])
+    patterns: dict[str, dict[str, Any]] = {
+        "g.npz": {"exclude": ["names"]},
+        "s.safetensors": {"include": ["*a"]},
+        "m.h5": {"include": ["a*"]},
+    }
+    for name, some in patterns.items():
+        stats(tmp_path / name, cache=True)
+        expected = stats(tmp_path / name, **some)
+        found = [stats(tmp_path / name, **some, cache=True) for _ in range(2)]
+        assert [bool(one.cached) for one in found] == [False, True]
+        assert texts(found[0]) == texts(found[1]) == texts(expected)
 
 
 def test_weights_and_units(tmp_path: Path) -> None:
@@ -236,4 +313,4 @@ def test_the_other_run_of_a_report(tmp_path: Path) -> None:
     stats(folder, cache=True)
     found = report(folder, against=folder, cache=True)
     assert found.against is not None
-    assert (found.against.cached, found.stats.cached) == (2, None)
+    assert (found.against.cached, found.stats.cached) == (2, 0)

@@ -9,24 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.base import Figures, ManyTensors, Tensor, column_of
-from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
+from gradclip_cli.commands.check.gathered import Begun, Gathering
+from gradclip_cli.commands.check.out_of_range import RangeCounts
 from gradclip_cli.commands.check.steady_slices import SteadySlices
 from gradclip_cli.commands.check.tensors import series_tensors
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
-from gradclip_cli.commands.check.zero_slices import MarkedSlices, ZeroSlices
+from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
-from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, survey_series
 from gradclip_cli.engine.series import settled as settle
 from gradclip_cli.engine.series_tensors import SeriesTensors
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.engine.weights import Weights, measure_weights
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming
 from gradclip_cli.inputs.ordering import by_step, expect_all, in_step_order
 from gradclip_cli.inputs.places import layers_of, params_of, picked_places
@@ -82,21 +81,11 @@ class Collector:
         self._tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
         self._bad = KeptNonfinite()
         sliced = plan.selection.along is not None
-        self._zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
-        self._steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
+        self.gathering = Gathering(plan.rules, targets(plan), run.workers.work, sliced=sliced)
 
-    def begin(self, source: DumpSource, skipped: int = 0) -> tuple[RangeCounts, ObserverFor]:
-        """Begin a source, of which the first dumps may be skipped; return its counts, and what makes an observer for each file."""
-        kind = DumpRangeCounts if self._run.selection.along is None else SliceRangeCounts
-        counts = kind(targets(self._plan), self._run.workers.work)
-        for one in (self._zero, self._steady):
-            one.forget(source.files)
-
-        def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-            observers = counts.observer_for(format, reader), self._steady.observer_for(format, reader)
-            return together([*observers, self._zero.observer_for(format, reader, skipped)])
-
-        return counts, observer_for
+    def begin(self, source: DumpSource, skipped: int = 0) -> Begun:
+        """Begin a source, of which the first dumps may be skipped."""
+        return self.gathering.begin(source, skipped)
 
     def take(self, measured: Sequence[MeasuredDump], counts: RangeCounts) -> None:
         """Take the dumps of a source that was begun, but for those that are skipped."""
@@ -105,8 +94,7 @@ class Collector:
         if self._before is None and not self._plan.allow_missing:
             check_taken(taken, self._plan.selection)
         self._before = taken[-1]
-        self._zero.take(taken)
-        self._steady.take(taken)
+        self.gathering.take(taken)
         for dump, names in zip(taken, same, strict=True):
             self._notes += dump.notes
             found = _reduce(dump, counts, names, self._bad)
@@ -122,8 +110,8 @@ class Collector:
         in_order = by_step(self._dumps, lambda dump: dump.place.step)
         dumps, repeated = settled(in_order, lambda dump: dump.place, self._plan.repeated)
         notes = [*self._notes, *self._tensors.notes, *repeated]
-        steady = _steady(self._steady, dumps, self._run)
-        return Collected(dumps, self._tensors.places, notes, failed, self._zero.zero, steady)
+        steady = _steady(self.gathering.steady, dumps, self._run)
+        return Collected(dumps, self._tensors.places, notes, failed, self.gathering.zero.zero, steady)
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
@@ -133,8 +121,8 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     ordered = in_step_order(plan.inputs)
 
     def survey(own: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
-        counts, observer_for = collector.begin(source)
-        return counts, survey_series(source, TYPES, own, observer_for)
+        begun = collector.begin(source)
+        return begun.counts, survey_series(source, TYPES, own, begun.observer_for)
 
     expect_all(ordered)
     for source, found in zip(ordered, run.each(survey, ordered), strict=True):

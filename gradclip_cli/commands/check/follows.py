@@ -1,9 +1,10 @@
 """Compare a few tensors with those of the two dumps before, once the series is known: they are read again in all three."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from gradclip_cli.engine.compare import compare
 from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors.base import Executor
 from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.tensor_places import TensorPiece, TensorPlaces
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison, together
@@ -80,24 +82,50 @@ def follows(rows: Mapping[str, Sequence[int]], dumps: Sequence[DumpFigures], run
             wanted.setdefault(row, []).append(name)
     found: dict[str, list[Follow]] = {name: [] for name in rows}
     for row, names in sorted(wanted.items()):
-        for name, one in _followed(names, dumps[row - 2 : row + 1], row, run):
-            found[name].append(one)
+        three = dumps[row - 2 : row + 1]
+        stored = [_places(names, one) for one in three]
+        about = "follows", names, [_about(one.stored, some) for one, some in zip(three, stored, strict=True)]
+        find = partial(_followed, names, three, stored, run)
+        for name, one in run.read_again([one.stored.source for one in three], about, find, _made):
+            found[name].append(one._replace(row=row))
     return found
 
 
-def _followed(names: Sequence[str], dumps: Sequence[DumpFigures], row: int, run: Run) -> Iterator[tuple[str, Follow]]:
-    """Yield how tensors follow in a dump from those of the two before; leave out those without a direction."""
+def _places(names: Sequence[str], dump: DumpFigures) -> list[list[TensorPiece]]:
+    """Return the pieces of each of some tensors of a dump."""
+    numbers = {tensor.name: k for k, tensor in enumerate(dump.tensors)}
+    return [dump.stored.pieces(numbers[name]) for name in names]
+
+
+def _about(stored: TensorPlaces, places: Sequence[Sequence[TensorPiece]]) -> object:
+    """Return which slice, and which tensors of which files, the pieces of tensors are."""
+    files = stored.source.files
+    return stored.row, [[(files.index(one.file.path), one.number) for one in pieces] for pieces in places]
+
+
+def _made(value: Sequence[Any]) -> list[tuple[str, Follow]]:
+    """Make what is known of tensors of plain values."""
+    return [(name, Follow(row, tuple(norms), *rest)) for name, (row, norms, *rest) in value]
+
+
+def _followed(
+    names: Sequence[str], dumps: Sequence[DumpFigures], places: Sequence[Sequence[Sequence[TensorPiece]]], run: Run
+) -> list[tuple[str, Follow]]:
+    """Return how tensors follow in a dump from those of the two before; leave out those without a direction."""
     with ExitStack() as stack:
         files = dict[tuple[DumpFile, int | None], OpenFile]()
-        three = [_opened(names, dump, files, run, stack) for dump in dumps]
+        pairs = zip(dumps, places, strict=True)
+        three = [_opened(names, dump.stored, own, files, run, stack) for dump, own in pairs]
         before, now, apart = (_compared(three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
         for file in files.values():
             file.reader.verify()
+    found = list[tuple[str, Follow]]()
     for name in names:
         cosines = [_cosine(one.get(name)) for one in (now, before, apart)]
         if None not in cosines:
             norms = _norm(before[name].a), _norm(now[name].a), _norm(now[name].b)
-            yield name, Follow(row, norms, *(cosine or 0.0 for cosine in cosines))
+            found.append((name, Follow(0, norms, *(cosine or 0.0 for cosine in cosines))))
+    return found
 
 
 Pieces = Mapping[tuple[str, int], StoredTensor]
@@ -106,7 +134,8 @@ Pieces = Mapping[tuple[str, int], StoredTensor]
 
 def _opened(
     names: Sequence[str],
-    dump: DumpFigures,
+    stored: TensorPlaces,
+    places: Sequence[Sequence[TensorPiece]],
     files: dict[tuple[DumpFile, int | None], OpenFile],
     run: Run,
     stack: ExitStack,
@@ -115,16 +144,15 @@ def _opened(
 
     Each slice has a reader of its own, since what is encoded can only be read onwards.
     """
-    numbers = {tensor.name: k for k, tensor in enumerate(dump.tensors)}
     found = {}
-    for name in names:
-        for k, (file, number) in enumerate(dump.stored.pieces(numbers[name])):
-            key = file, dump.stored.row
+    for name, pieces in zip(names, places, strict=True):
+        for k, (file, number) in enumerate(pieces):
+            key = file, stored.row
             if key not in files:
                 files[key] = stack.enter_context(run.reopen(file))
             opened = files[key]
-            piece = StoredTensor.of(opened.portable, opened.reader.tensors[number], dump.stored.scale)
-            found[name, k] = piece if dump.stored.row is None else SliceReader(piece, dump.stored.row).stored
+            piece = StoredTensor.of(opened.portable, opened.reader.tensors[number], stored.scale)
+            found[name, k] = piece if stored.row is None else SliceReader(piece, stored.row).stored
     return found
 
 

@@ -7,7 +7,7 @@ dtype would store both: it underflows if both parts do, and overflows if either 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -52,6 +52,15 @@ class RangeCounts(ABC):
     def observer(self, specs: Sequence[TensorSpec], start: int) -> PieceObserver:
         """Return the observer that counts in the pieces of a file whose tensors are those of the dump from `start` on."""
 
+    @property
+    @abstractmethod
+    def counted(self) -> Mapping[int, Counts]:
+        """What was counted, by the number of a file, or of a tensor of which there are slices."""
+
+    @abstractmethod
+    def recall(self, counted: Mapping[int, Counts]) -> None:
+        """Take what was counted before, in place of observing files."""
+
     @abstractmethod
     def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
         """Return the counts of tensors, each given by its pieces, in a dump or a slice: of shape (tensors, targets, 2)."""
@@ -73,6 +82,15 @@ class DumpRangeCounts(RangeCounts):
             counts[piece.index : piece.index + piece.count] += found
 
         return PieceObserver(_PieceCounts(specs, self.targets, self._work).see, take)
+
+    @property
+    def counted(self) -> Mapping[int, Counts]:
+        """The counts of each file."""
+        return dict(enumerate(self._files))
+
+    def recall(self, counted: Mapping[int, Counts]) -> None:
+        """Take the counts of each file."""
+        self._files = list(counted.values())
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
@@ -106,6 +124,15 @@ class SliceRangeCounts(RangeCounts):
             self._counts[index][first : first + len(found)] += found
 
         return PieceObserver(_PieceCounts(specs, self.targets, self._work).see_slices, take)
+
+    @property
+    def counted(self) -> Mapping[int, Counts]:
+        """The counts of the slices of each tensor."""
+        return self._counts
+
+    def recall(self, counted: Mapping[int, Counts]) -> None:
+        """Take the counts of the slices of each tensor."""
+        self._counts = dict(counted)
 
     def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
         """Return the counts of tensors in slice `row`, of shape (tensors, targets, 2)."""

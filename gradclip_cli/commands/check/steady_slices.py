@@ -7,6 +7,7 @@ pieces, or whose slices are dumps themselves, those with many short slices, and 
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,12 @@ from gradclip_cli.checks.base import Figures, Problem, column_of
 from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
-from gradclip_cli.commands.check.zero_slices import MarkedSlices, Slices
+from gradclip_cli.commands.check.zero_slices import Known, MarkedSlices, Slices
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.engine.reading import FileRead, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.engine.tensor_places import TensorPlaces
+from gradclip_cli.engine.tensor_places import TensorPiece, TensorPlaces
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
@@ -52,6 +53,19 @@ class SteadySlices:
         self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
         self._same: dict[str, MarkedSlices] = {}
         self._seen = set[str]()
+
+    @property
+    def looks_at(self) -> Known:
+        """What decides which tensors of a source are looked at: the names of those before it."""
+        return self._seen, self._same if self._wanted else None
+
+    def found_in(self, path: str) -> Mapping[int, Signatures] | None:
+        """Return what was seen of a file, by tensor; None if it was not looked at."""
+        return self._found.get(path)
+
+    def recall(self, path: str, found: Mapping[int, NDArray[Any]]) -> None:
+        """Take what was seen of a file before, in place of observing it."""
+        self._found[path] = {tensor: one.view(np.uint64) for tensor, one in found.items()}
 
     def forget(self, paths: Iterable[str]) -> None:
         """Forget what was seen of files: those of a source that was taken, or was not."""
@@ -174,7 +188,7 @@ class _PieceSignatures(NamedTuple):
         yield _Signed(piece.index, slices.number, first, sums)
 
 
-def _marked(found: Mapping[int, bytes], slices: MarkedSlices) -> NDArray[np.bool_]:
+def _marked(found: Mapping[int, str], slices: MarkedSlices) -> NDArray[np.bool_]:
     return np.isin(np.arange(slices.marked.size), list(found))
 
 
@@ -187,9 +201,14 @@ def _samples(raw: Raw, dtype: DType, start: int, width: int) -> Any:
         yield first, words[first * width + column - start :: width].astype(np.uint64) * factor
 
 
-def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: Run) -> dict[int, bytes]:
+def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: Run) -> dict[int, str]:
     """Read a tensor again, and return a digest of each wanted slice."""
     (piece,) = places.pieces(tensor)
+    about = "slice digests", places.source.files.index(piece.file.path), piece.number, np.packbits(wanted).tobytes()
+    return dict(run.read_again([places.source], about, partial(_read_digests, piece, wanted, run), list))
+
+
+def _read_digests(piece: TensorPiece, wanted: NDArray[np.bool_], run: Run) -> list[tuple[int, str]]:
     with run.reopen(piece.file) as opened:
         spec = opened.reader.tensors[piece.number]
         size, read, found = spec.slice_size, FileRead(opened.portable).read, dict[int, Any]()
@@ -200,7 +219,7 @@ def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: 
                 own = raw[max(0, number * size - part.start) : (number + 1) * size - part.start]
                 found.setdefault(number, hashlib.blake2b(digest_size=16)).update(own.data)
         opened.reader.verify()
-    return {k: one.digest() for k, one in found.items()}
+    return [(k, one.hexdigest()) for k, one in found.items()]
 
 
 def on_slices(

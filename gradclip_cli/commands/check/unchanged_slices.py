@@ -1,6 +1,7 @@
 """Find the tensors that have the same values in a slice as in the one before; elements are compared where norms agree."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -30,25 +31,36 @@ def _since(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Ru
     """Compare the last slice of a source with the first of the next one."""
     found = set[str]()
     for old, new, own in candidates(before, after, within):
-        left, right = before.file_of(old), after.file_of(new)
-        with run.reopen(left) as b, run.reopen(right) as a:
-            runs = (
-                SliceRun(a.portable, a.tensors[new - right.start], 0, after.stats.scale),
-                SliceRun(b.portable, b.tensors[old - left.start], before.row or 0, before.stats.scale),
-            )
-            (same,) = same_slices(
-                [SlicePairs(*runs, np.ones(1, np.bool_), own.rtol, np.array([own.atol]))], run.workers
-            )
-            if same.all():
-                found.add(after.name_of(new))
+        sources, about = [before.source, after.source], ("slice", *own, old, new, before.row)
+        if run.read_again(sources, about, partial(_is_same, before, after, old, new, own, run), bool):
+            found.add(after.name_of(new))
     return found
+
+
+def _is_same(before: MeasuredDump, after: MeasuredDump, old: int, new: int, within: Tolerance, run: Run) -> bool:
+    left, right = before.file_of(old), after.file_of(new)
+    with run.reopen(left) as b, run.reopen(right) as a:
+        runs = (
+            SliceRun(a.portable, a.tensors[new - right.start], 0, after.stats.scale),
+            SliceRun(b.portable, b.tensors[old - left.start], before.row or 0, before.stats.scale),
+        )
+        pairs = SlicePairs(*runs, np.ones(1, np.bool_), within.rtol, np.array([within.atol]))
+        return all(same.all() for same in same_slices([pairs], run.workers))
 
 
 def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[set[str]]:
     """Compare each slice of a source with the one before it; each file is read twice, side by side."""
-    found = [set[str]() for _ in dumps[1:]]
-    if not found:
+    if len(dumps) < 2:
         return []
+    dump = dumps[0]
+    about = "slices", *within, [one.row for one in dumps], list(dump.stats.indices)
+    found: list[list[int]] = run.read_again([dump.source], about, partial(_same_inside, dumps, within, run), list)
+    return [{dump.name_of(index) for index in some} for some in found]
+
+
+def _same_inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[list[int]]:
+    """Return the tensors of each slice but the first, by index, that have the same values in the slice before."""
+    found = [list[int]() for _ in dumps[1:]]
     dump, indices = dumps[0], dumps[0].stats.indices
     wanted, atol = _alike(dumps, within)
     for file, stop in zip(dump.files, [*(file.start for file in dump.files[1:]), len(dump.tensors)], strict=True):
@@ -63,7 +75,7 @@ def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[
                 pairs.append(SlicePairs(*runs, wanted[:, k], within.rtol, atol[:, k]))
             for k, same in zip(columns, same_slices(pairs, run.workers), strict=True):
                 for row in np.flatnonzero(same).tolist():
-                    found[row].add(dump.name_of(indices[k]))
+                    found[row].append(indices[k])
             a.reader.verify()
             b.reader.verify()
     return found

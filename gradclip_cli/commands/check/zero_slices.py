@@ -29,6 +29,10 @@ Elements = NDArray[np.int64]
 """For each slice of a tensor, how many of its elements are in parts that are zero."""
 
 
+Known = tuple[Collection[str], Collection[str] | None]
+"""The names of the tensors of the dumps so far, and of those of them that are still looked at, if any are wanted."""
+
+
 class Slices(NamedTuple):
     """How a tensor is cut along axis 0: `number` slices of `width` elements."""
 
@@ -57,6 +61,19 @@ class ZeroSlices:
         self._zero: dict[str, NDArray[np.bool_]] = {}
         self._axes: dict[str, int] = {}
         self._seen = set[str]()
+
+    @property
+    def looks_at(self) -> Known:
+        """What decides which tensors of a source are looked at: the names of those before it."""
+        return self._seen, self._zero if self._wanted else None
+
+    def found_in(self, path: str) -> Mapping[int, Elements] | None:
+        """Return what was seen of a file, by tensor; None if it was not looked at."""
+        return self._found.get(path)
+
+    def recall(self, path: str, found: Mapping[int, Elements]) -> None:
+        """Take what was seen of a file before, in place of observing it."""
+        self._found[path] = dict(found)
 
     def forget(self, paths: Iterable[str]) -> None:
         """Forget what was seen of files: those of a source that was taken, or was not."""

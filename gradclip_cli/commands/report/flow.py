@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def report(plan: ReportPlan, run: Run, memory: "Memory | None" = None) -> RunReport:
-    """Read a run once, and then the one that it is held against, of which what the memory holds is not read."""
-    norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run).report()
+    """Read a run once, and then the one that it is held against; what the memory holds of either is not read."""
+    norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run, memory).report()
     if plan.by != LAYER and plan.stats.logs is not None and not norms.layers:
         raise UsageError(f"--by {plan.by} groups layers, and {printable(norms.inputs[0])} has none; leave it out")
     notes, failed, other, apart = [*norms.notes, *found.notes], [*norms.failed], None, None
     if plan.against is not None:
-        other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress), memory)
+        other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress, memory=memory), memory)
         notes += [*other.notes, *on_steps(norms, other)]
         failed += other.failed
         apart = parted(norms, other)

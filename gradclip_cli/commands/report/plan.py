@@ -78,10 +78,6 @@ class ReportPlan:
             raise UsageError(f"there are no rows by {self.by!r}; {hint}")
         if self.paths.count(STANDARD) > 1:
             raise UsageError("standard input can be read only once; give - once")
-        if self.stats.cache and (self.against is None or self.against.logs is not None):
-            raise UsageError(
-                "--cache of report is for the dumps of --against: the run itself is read for check; leave it out"
-            )
         if self.values and self.stats.logs is not None:
             raise UsageError("--values counts elements of gradients, and a log holds norms; leave it out")
 

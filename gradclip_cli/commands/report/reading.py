@@ -1,11 +1,11 @@
 """Read the dumps of a series once for `stats`, for `check` and for counts by magnitude."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from gradclip_cli.commands.check.collect import Collector
-from gradclip_cli.commands.check.out_of_range import RangeCounts
+from gradclip_cli.commands.check.collect import Collector, targets
 from gradclip_cli.commands.check.report import report as check_of
 from gradclip_cli.commands.check.unchanged import TYPES
 from gradclip_cli.commands.report.plan import ReportPlan
@@ -26,17 +26,22 @@ from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import ValueReport
 
+if TYPE_CHECKING:
+    from gradclip_cli.commands.check.gathered import Begun
+    from gradclip_cli.engine.memory.memory import Memory
+
 
 class Reading:
     """Measures each dump with the sums of both commands, and has `check` take it before `stats` does, if that does not skip it."""
 
-    def __init__(self, plan: ReportPlan, run: Run) -> None:
-        self._plan, self._run = plan.stats, run
+    def __init__(self, plan: ReportPlan, run: Run, memory: "Memory | None" = None) -> None:
+        self._plan, self._run, self._memory = plan.stats, run, memory
         self._own = sums_for(plan.stats)
         self._sums = tuple(dict.fromkeys((*self._own, *TYPES)))
         self._check = plan.check
         self._weights = measure_weights(plan.stats.weights, run) if plan.stats.weights else None
         self._checked = Collector(self._check, run, self._weights)
+        self._begun: dict[DumpSource, Begun] = {}  # that are not taken yet
         self._number = 0  # of dumps so far, those that cannot be read, too
         self._failed: list[GradclipError] = []
         self._taken: Sequence[str] = ()  # the files of the source before
@@ -47,21 +52,48 @@ class Reading:
         plan, values = self._plan, self._values
         taken = values.take if values is not None else None
         norms = stats_of(self._surveys(), plan, self._run, taken, self._weights)
+        if self._memory is not None:
+            norms = norms._replace(cached=self._memory.cached)
         found = check_of(self._check, self._checked.collected(self._failed), self._run)
         return norms, found, values.report(norms, plan.repeated) if values is not None else None
 
     def _surveys(self) -> Iterator[Measure]:
         """Yield for each source, in the order of steps, what measures it for `stats`; a cluster measures several at once."""
-        sources, run = in_step_order(self._plan.inputs), self._run
+        sources, memory = in_step_order(self._plan.inputs), self._memory
+        if memory is None or self._values is not None:  # whose counts are too many to be kept
+            every = self._fresh(sources)
+        else:
+            every = memory.surveys(sources, self._sums, self._run, self._fresh, self)
+        return (partial(self._take, source, found) for source, found in zip(sources, every, strict=True))
+
+    def _fresh(self, sources: Sequence[DumpSource]) -> Iterator[Measure]:
+        """Yield for each source what reads it."""
+        run = self._run
         expect_all(sources)
         # How many slices of a file are skipped is known when the files before it are taken.
         one_by_one = self._plan.selection.along is not None and self._plan.skip_steps
-        every = (partial(self._survey, run, one) for one in sources) if one_by_one else run.each(self._survey, sources)
-        return (partial(self._take, source, found) for source, found in zip(sources, every, strict=True))
+        if one_by_one:
+            return (partial(self._survey, run, one) for one in sources)
+        return iter(run.each(self._survey, sources))
 
-    def _survey(self, run: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
+    @property
+    def asked(self) -> object:
+        """What is gathered for `check` depends on the dtypes whose range is checked against."""
+        return "report", targets(self._check)
+
+    def packed(self, source: DumpSource) -> bytes | None:
+        """Return the bytes of what was gathered for `check` of a source that was measured now; None if it may not be kept."""
+        return self._checked.gathering.packed(source, self._begun[source])
+
+    def recall(self, source: DumpSource, data: bytes) -> bool:
+        """Take what was gathered of a source before; return False if it must be read."""
+        begun = self._begun[source] = self._checked.begin(source, self._skipped)
+        return self._checked.gathering.recall(source, begun, data)
+
+    def _survey(self, run: Run, source: DumpSource) -> list[MeasuredDump]:
         """Measure a source, and count values out of range."""
-        counts, check = self._checked.begin(source, self._skipped)
+        begun = self._begun[source] = self._checked.begin(source, self._skipped)
+        check = begun.observer_for
         values = self._values
 
         def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
@@ -69,23 +101,21 @@ class Reading:
                 [check(format, reader), values.observer_for(format, reader) if values is not None else None]
             )
 
-        return counts, survey_series(source, self._sums, run, observer_for)
+        return survey_series(source, self._sums, run, observer_for)
 
     @property
     def _skipped(self) -> int:
         """How many dumps of the source at hand are skipped."""
         return max(0, self._plan.skip_steps - self._number)
 
-    def _take(
-        self, source: DumpSource, found: Callable[[], tuple[RangeCounts, list[MeasuredDump]]]
-    ) -> list[MeasuredDump]:
+    def _take(self, source: DumpSource, found: Measure) -> list[MeasuredDump]:
         skipped = self._skipped
         if self._values is not None:
             self._values.forget(self._taken)  # which `stats` has had counted by now
             self._taken = source.files
         try:
-            counts, surveyed = found()
-            dumps = settled(source, surveyed, self._run)
+            dumps = settled(source, found(), self._run)
+            counts = self._begun.pop(source).counts
             if dumps[skipped:]:
                 self._checked.take([_with_sums(dump, self._places(TYPES)) for dump in dumps[skipped:]], counts)
         except InputError as error:

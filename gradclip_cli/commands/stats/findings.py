@@ -32,6 +32,7 @@ from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.growth import growths
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.rises import first_rises, heights
+from gradclip_cli.thresholds.samples import median
 
 _LIMITS = Limits()
 
@@ -102,7 +103,7 @@ def _vanishing(layout: SeriesLayout, params: NormTable, p: float, naming: Naming
         return None
     blocks = block_names(layout.layers, naming)
     names = dict.fromkeys(blocks[layout.places[k].layer] for k in small)
-    usual = float(np.median(params.norms[:, small][params.finite[:, small]]))
+    usual = median(params.norms[:, small][params.finite[:, small]])
     return Vanishing(list(names), len(small), usual)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.dump_norms import KeptRows
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
+from gradclip_cli.commands.stats.rows import NormRow, RowLayout, RowPieces, stacked
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import CommonShape, SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
@@ -78,7 +78,7 @@ class SameTensors:
         self._tensors = SeriesTensors(plan.selection.naming, with_places=False)
         self._layout: SeriesLayout | None = None
         self._named: Mapping[str, Sequence[int]] = {}
-        self._pieces: Sequence[Sequence[int]] = []
+        self._pieces: RowPieces | None = None
 
     def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms; the first one gives the layout, and raises UsageError if --include does not fit it."""
@@ -89,12 +89,12 @@ class SameTensors:
         else:
             self._layout.notes.extend(_on_figures(dump))
         named = dump.named
-        if named is not self._named:
-            self._named, self._pieces = named, _in_order(named, list(self._tensors.shapes))
+        whole = self._layout.whole
+        if named is not self._named or self._pieces is None:
+            self._named = named
+            self._pieces = RowPieces.of(_in_order(named, list(self._tensors.shapes)), whole)
         self.rows.append(
-            NormRow.of(
-                _step(dump), dump.stats, self._pieces, self._layout.whole, self._plan, self.kept, first=not self.rows
-            )
+            NormRow.of(_step(dump), dump.stats, self._pieces, whole, self._plan, self.kept, first=not self.rows)
         )
         return dump
 
@@ -195,7 +195,7 @@ class AnyTensors:
         if self._last is None or self._last[0] != columns:
             self._last = columns, RowLayout.of(columns, self._layers)
         layout = self._last[1]
-        pieces = [row.pieces[column] for column in layout.columns.tolist()]
+        pieces = RowPieces.of([row.pieces[column] for column in layout.columns.tolist()], layout)
         self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan, self.kept, first=not self.rows))
 
 

@@ -1,20 +1,16 @@
 """Find the largest element of the largest step of a series, and the row or expert that holds most of its tensor's square."""
 
 import math
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, most_read_again, stands_out
+from gradclip_cli.engine.slice_squares import largest_slice, most_read_again, stands_out
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_findings import Peak
-
-if TYPE_CHECKING:
-    from gradclip_cli.engine.memory.memory import Memory
 
 
 class _Leading(NamedTuple):
@@ -64,8 +60,8 @@ class LargestStep:
         """The number of the dump; None if there is none."""
         return None if self._leading is None else self._leading.number
 
-    def peak(self, run: Run, memory: "Memory | None" = None) -> Peak | None:
-        """Read the tensor again, unless the memory knows it.
+    def peak(self, run: Run) -> Peak | None:
+        """Read the tensor again.
 
         Return None if it is a large part of everything, or if its file is no longer what it was.
 
@@ -77,17 +73,10 @@ class LargestStep:
         if one.elements > most_read_again(self._elements):
             return None
         try:
-            found = _largest_slice(one, run, memory)
+            found = largest_slice(one.places, 0, one.max_abs, run)
         except InputError:  # all other figures hold
             return None
         which = found.slice if stands_out(found) else None
         share, file = (found.share, found.file) if which is not None else (None, found.peak.file)
         place = list(found.peak.place)
         return Peak(one.input, one.step, one.name, one.max_abs, place, which, found.slices, share, file)
-
-
-def _largest_slice(one: _Leading, run: Run, memory: "Memory | None") -> SliceSquares:
-    find = partial(largest_slice, one.places, 0, one.max_abs, run)
-    if memory is None:
-        return find()
-    return memory.largest_slice(one.places.source, run.selection, (one.name, one.places.row), find)

@@ -14,6 +14,7 @@ from gradclip_cli.lazy_rows import Coded
 from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
+from gradclip_cli.thresholds.samples import median
 
 
 class RatioTable(NamedTuple):
@@ -78,7 +79,7 @@ def _layers(table: NormTable, layout: SeriesLayout) -> NormTable:
 
 
 def _median(values: NDArray[np.float64]) -> float | None:
-    return float(np.median(values)) if len(values) else None
+    return median(values) if len(values) else None
 
 
 def _ratio(norm: float, weight: float) -> float | None:

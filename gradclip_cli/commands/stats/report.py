@@ -132,8 +132,9 @@ def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsRep
         weights = measure_weights(plan.weights, run) if plan.weights else None
         each = measure_each if memory is None else memory.measure_each
         surveys = each(in_step_order(plan.inputs), sums_for(plan), run)
-        found = stats_of(surveys, plan, run, weights=weights, memory=memory)
-        return found if memory is None else found._replace(cached=memory.cached)
+        before = memory.cached if memory is not None else 0
+        found = stats_of(surveys, plan, run, weights=weights)
+        return found if memory is None else found._replace(cached=memory.cached - before)
     from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs, which dumps need not wait for
 
     return stats_of_logs(read_logs(plan), plan)
@@ -145,7 +146,6 @@ def stats_of(
     run: Run,
     taken: Taken | None = None,
     weights: Weights | None = None,
-    memory: "Memory | None" = None,
 ) -> StatsReport:
     """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps.
 
@@ -161,7 +161,7 @@ def stats_of(
     found = with_elements(collect((partial(measured, one) for one in surveys), plan, taken, weights), run)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
-    return made._replace(size=held, peak=found.largest.peak(run, memory) if found.largest is not None else None)
+    return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)
 
 
 def with_elements(found: Collected, run: Run) -> Collected:

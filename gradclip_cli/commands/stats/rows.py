@@ -45,6 +45,25 @@ class RowLayout(NamedTuple):
         return cls.of(sorted(range(len(layers)), key=lambda column: rank[layers[column]]), layers)
 
 
+class RowPieces(NamedTuple):
+    """The indices into the statistics of a dump of each tensor, and of each layer, in the order of a layout.
+
+    Dumps in a row with the same tensors share them.
+    """
+
+    tensors: Groups
+    layers: Groups
+    of_tensors: bool  # whether layers are merged from tensors, whose indices these are
+
+    @classmethod
+    def of(cls, pieces: Sequence[Sequence[int]], layout: RowLayout) -> "RowPieces":
+        """Arrange the pieces of each tensor."""
+        groups, starts = Groups.of(pieces), np.array(layout.starts)
+        if groups.are_single:
+            return cls(groups, Groups(np.arange(len(groups)), starts), True)
+        return cls(groups, groups.joined(starts), False)
+
+
 class NormRow(NamedTuple):
     """The norms of one dump, in the order of a layout."""
 
@@ -56,7 +75,7 @@ class NormRow(NamedTuple):
         cls,
         step: Step,
         stats: StatsTable,
-        pieces: Sequence[Sequence[int]],
+        pieces: RowPieces,
         layout: RowLayout,
         plan: StatsPlan,
         kept: KeptRows,
@@ -65,18 +84,12 @@ class NormRow(NamedTuple):
     ) -> "NormRow":
         """Reduce a dump to norms, which `kept` takes, each merged from all pieces at once, so that it is rounded once.
 
-        `pieces` has the indices into `stats` of each tensor, in the order of the layout. Only of the first dump are elements
-        counted, since counts are shown of a single one.
+        Only of the first dump are elements counted, since counts are shown of a single one.
         """
         types = sums_for(plan)
-        groups, starts = Groups.of(pieces), np.array(layout.starts)
-        params = stats.merge_groups(groups, types)
-        if len(layout.layers) == len(groups):
-            layers = params
-        elif groups.are_single:
-            layers = params.merge_groups(Groups(np.arange(len(groups)), starts), types)
-        else:
-            layers = stats.merge_groups(Groups(groups.members, groups.starts[starts]), types)
+        params = layers = stats.merge_groups(pieces.tensors, types)
+        if len(layout.layers) < len(pieces.tensors):
+            layers = (params if pieces.of_tensors else stats).merge_groups(pieces.layers, types)
         norms = dump_norms(step, Reduced(stats.total(types), layers, params), plan, kept)
         return cls(layout, norms._replace(counts=Counts(params.elements, params.zeros)) if first else norms)
 

@@ -8,7 +8,7 @@ from gradclip_cli.commands.stats.wording import step_name
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.explosions import Explosions
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
-from gradclip_cli.thresholds.samples import NormSamples
+from gradclip_cli.thresholds.samples import NormSamples, median
 
 WIDE = 10.0
 """The norms of a group are spread out where their 90th percentile is above this multiple of the 10th, zeros left out."""
@@ -50,7 +50,7 @@ def spread_sentence(norms: SeriesNorms, table: NormTable) -> str | None:
     """Describe the trend of the group whose norms are spread out most; None unless most groups are spread out."""
     taken = table.finite & (table.norms > 0)
     spreads = [_spread(NormSamples(column[kept])) for column, kept in zip(table.norms.T, taken.T, strict=True)]
-    if not spreads or np.median(spreads) <= WIDE:
+    if not spreads or median(spreads) <= WIDE:
         return None
     k = int(np.argmax(spreads))
     kept = np.flatnonzero(taken[:, k])

@@ -1,16 +1,16 @@
 """Take the measured dumps of a series from results of earlier calls, and keep those that were read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+from gradclip_cli.engine.memory.chosen import chosen, whole
 from gradclip_cli.engine.memory.kept import Kept
 from gradclip_cli.engine.memory.packing import packed
-from gradclip_cli.engine.memory.questions import Asking, Question
+from gradclip_cli.engine.memory.questions import Asking, Question, about_all
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, settled_each, survey_series, wanted
-from gradclip_cli.engine.slice_squares import SliceSquares
+from gradclip_cli.engine.series import Measure, settled_each, wanted
 from gradclip_cli.engine.small_dumps import survey_each
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.selection import Selection
@@ -19,16 +19,44 @@ from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage.results import Key, Result, ResultsOfProcess
 from gradclip_cli.storage.results_file import ResultsFile, default_path
+from gradclip_cli.storage.stamps import stamp_of
+
+Found = TypeVar("Found")
+
+Fresh = Callable[[Sequence[DumpSource]], Iterator[Measure]]
+"""Yields what measures each of some sources that are not known, as `small_dumps.survey_each` does."""
 
 _FETCHED, _FETCHED_BYTES = 64, 4 << 20
 """The most results that are fetched at once, and the bytes that are enough."""
 
 
+class Beside(Protocol):
+    """What a command gathers of a source while that is measured, and has kept beside its dumps."""
+
+    @property
+    def asked(self) -> object:
+        """What it depends on beside the files and the selection."""
+
+    def packed(self, source: DumpSource) -> bytes | None:
+        """Return the bytes of what was gathered of a source that was measured now; None if it may not be kept."""
+
+    def recall(self, source: DumpSource, data: bytes) -> bool:
+        """Take what was gathered of a source before; return False if other things would be gathered of it now."""
+
+
 class _Asked(NamedTuple):
-    """A source, and what is asked of it; None if nothing can be kept of it."""
+    """A source, and what is asked of it, None if nothing can be kept of it; and the question that may be answered in its place.
+
+    That one is about all tensors, where some are selected.
+    """
 
     source: DumpSource
     question: Question | None
+    whole: Question | None = None
+
+    def known(self, sizes: Mapping[Key, int]) -> Question | None:
+        """Return the question that is answered, given the sizes of answers."""
+        return next((one for one in (self.question, self.whole) if one is not None and one.key in sizes), None)
 
 
 class _Answer(NamedTuple):
@@ -62,8 +90,8 @@ class Memory:
     def notes(self) -> list[Note]:
         """Notes on what is wrong with the files."""
         found = [one.file for one in self._stores if one.file.trouble]
-        what = "; `gradclip cache clear` removes it"
-        return [Note("cache", f"{one.path}: {one.trouble}, so dumps are read without the cache{what}") for one in found]
+        what = "so dumps are read without the cache"
+        return [Note("cache", f"{one.path}: {one.trouble}, {what}; {one.remedy}") for one in found]
 
     def __enter__(self) -> Self:
         self.cached = 0
@@ -77,21 +105,26 @@ class Memory:
 
     def measure_each(self, sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
         """Yield for each source what hands out its dumps, in order, as `small_dumps.measure_each` does."""
-        return settled_each(sources, self._surveys(sources, sums, run), run)
+        return settled_each(sources, self.surveys(sources, sums, run, lambda some: survey_each(some, sums, run)), run)
 
-    def _surveys(self, sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
-        asking = Asking(run.selection, sums)
-        # The norms of units are not kept: there may be as many as elements.
-        asked = [_Asked(one, asking.question(one) if run.unit_axis is None else None) for one in sources]
-        sizes = self._sizes([one.question for one in asked if one.question is not None])
-        known = [one.question is not None and one.question.key in sizes for one in asked]
-        fresh = survey_each([one.source for one, held in zip(asked, known, strict=True) if not held], sums, run)
-        answers = self._answers([one.question for one in asked if one.question is not None], sizes)
+    def surveys(
+        self, sources: Sequence[DumpSource], sums: SumKinds, run: Run, fresh: Fresh, beside: Beside | None = None
+    ) -> Iterator[Measure]:
+        """Yield for each source what hands out its dumps, in order, before anything follows from the dumps before.
+
+        Those that are not known are measured with these sums by what `fresh` yields.
+        """
+        asked = _asked(sources, sums, run, beside)
+        sizes = self._sizes([one for each in asked for one in (each.question, each.whole) if one is not None])
+        known = [one.known(sizes) for one in asked]
+        measure = fresh([one.source for one, held in zip(asked, known, strict=True) if held is None])
+        answers = self._answers([one for one in known if one is not None], sizes)
         for one, held in zip(asked, known, strict=True):
-            if held and one.question is not None:
-                yield partial(self._recalled, one.source, one.question, next(answers), sums, run)
+            if held is not None:
+                yield partial(self._recalled, one, held, next(answers), run, fresh, beside)
             else:
-                yield partial(self._kept, next(fresh), one.question, run)
+                yield partial(self._kept, next(measure), one, run, beside)
+        next(measure, None)  # so that it ends: a cluster takes what is not asked to its end for given up
 
     def _sizes(self, questions: Sequence[Question]) -> dict[Key, int]:
         found: dict[Key, int] = {}
@@ -100,9 +133,9 @@ class Memory:
         return found
 
     def _answers(self, questions: Sequence[Question], sizes: Mapping[Key, int]) -> "Iterator[_Answer | None]":
-        """Yield the answers that are known, in order; a few are fetched at once, as they are needed."""
+        """Yield the answers to questions, in order; a few are fetched at once, as they are needed."""
         some, nbytes = list[Question](), 0
-        for one in (one for one in questions if one.key in sizes):
+        for one in questions:
             some.append(one)
             nbytes += sizes[one.key]
             if len(some) == _FETCHED or nbytes >= _FETCHED_BYTES:
@@ -117,45 +150,79 @@ class Memory:
             found |= {key: _Answer(store, result) for key, result in store.answers(rest).items()}
         return [found.get(one.key) for one in questions]
 
-    def largest_slice(
-        self, source: DumpSource, selection: Selection, tensor: tuple[str, int | None], find: Callable[[], SliceSquares]
-    ) -> SliceSquares:
-        """Return what `find` finds in a tensor of a dump, which is given by name and slice; call it only if that is not known.
+    def answer(
+        self,
+        sources: Sequence[DumpSource],
+        selection: Selection,
+        about: object,
+        find: Callable[[], Found],
+        make: Callable[[Any], Found],
+    ) -> Found:
+        """Return what `find` finds in some dumps, made by `make` where that is known; `about` says what it depends on.
 
         Raises InputError as `find` does.
         """
-        question = Asking(selection, ()).question(source)
-        if question is None:
+        asking = Asking(whole(selection) or selection, ())  # whatever is selected, `about` says which tensors are read
+        questions = [asking.question(one) for one in sources]
+        known = [one for one in questions if one is not None]
+        if len(known) < len(questions):
             return find()
-        question = question.about("largest slice", tensor, source.files)
+        question = about_all(known, about)
         for store in self._stores:
-            if (known := store.slice(question)) is not None:
-                return known
+            if (made := store.made(question, make)) is not None:
+                return made
         found = find()
         for store in self._stores:
             store.put(question, b"", packed(found))
         return found
 
     def _recalled(
-        self, source: DumpSource, question: Question, answer: "_Answer | None", sums: SumKinds, run: Run
+        self,
+        asked: _Asked,
+        held: Question,
+        answer: "_Answer | None",
+        run: Run,
+        fresh: Fresh,
+        beside: Beside | None,
     ) -> list[MeasuredDump]:
         """Return the dumps of a source that was measured before; measure it now if they cannot be made of the answer."""
-        found = answer.store.dumps(source, question, answer.result, run) if answer is not None else None
+        source, take = asked.source, beside.recall if beside is not None else None
+        found = answer.store.dumps(source, held, answer.result, run, take) if answer is not None else None
+        if found is not None and held is asked.whole:
+            some = chosen(found[0], run)
+            found = None if some is None else [some]
         if found is None:
-            return self._kept(partial(survey_series, source, sums, run), question, run)
+            (survey,) = fresh([source])
+            return self._kept(survey, asked, run, beside)
         self.cached += len(found)
-        for path, stamp in zip(source.files, question.stamps, strict=True):
+        for path, stamp in zip(source.files, held.stamps, strict=True):
             run.progress(stamp.fingerprint.size, path)
         return wanted(found, run) if run.selection.along is None else found
 
-    def _kept(self, survey: Measure, question: Question | None, run: Run) -> list[MeasuredDump]:
+    def _kept(self, survey: Measure, asked: _Asked, run: Run, beside: Beside | None) -> list[MeasuredDump]:
         """Measure a source, and keep what was found."""
-        found = survey()
+        found, question = survey(), asked.question
         only_some = run.selection.steps is not None and bool(found[0].prefix)
         if question is None or only_some:
             return found
         read = [one.fingerprint for file in found[0].files for one in (file, *file.others)]
         if read == [stamp.fingerprint for stamp in question.stamps]:  # no file has changed in between
-            for store in self._stores:
-                store.keep(question, found)
+            stores = [store for store in self._stores if store.takes(question)]
+            more = beside.packed(asked.source) if stores and beside is not None else b""
+            for store in stores:
+                if more is not None:
+                    store.keep(question, found, more)
         return found
+
+
+def _asked(sources: Sequence[DumpSource], sums: SumKinds, run: Run, beside: Beside | None) -> list[_Asked]:
+    """Return what is asked of each source; of the norms of units nothing is kept: there may be as many as elements."""
+    if run.unit_axis is not None:
+        return [_Asked(one, None) for one in sources]
+    look = cache(stamp_of)
+    asking = Asking(run.selection, sums, beside and beside.asked, look)
+    selection = whole(run.selection) if beside is None else None
+    if selection is None:
+        return [_Asked(one, asking.question(one)) for one in sources]
+    of_all = Asking(selection, sums, None, look)
+    return [_Asked(one, asking.question(one), of_all.question(one)) for one in sources]

@@ -3,10 +3,14 @@
 import json
 import struct
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_DTYPES = {kind: (np.dtype(f"<{kind}8"), np.dtype(f"{kind}8")) for kind in "if"}
+"""The dtypes of arrays as they are kept, and as they are used."""
 
 _HEAD = struct.Struct("<QQ")
 
@@ -31,8 +35,14 @@ def unpacked(data: bytes) -> tuple[Any, list[NDArray[Any]]]:
     value, kinds = json.loads(data[_HEAD.size : at])
     arrays = []
     for kind, *shape in kinds:
-        count = int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(data, {"i": "<i8", "f": "<f8"}[kind], count, at).astype(f"{kind}8", copy=False)
-        arrays.append(array.reshape(shape))
+        stored, own = _DTYPES[kind]
+        array = np.frombuffer(data, stored, prod(shape), at)
+        arrays.append((array if stored == own else array.astype(own)).reshape(shape))
         at += array.nbytes
     return value, arrays
+
+
+def first_of(data: bytes) -> tuple[bytes, bytes]:
+    """Part bytes that `packed` returned from those that follow them."""
+    end = _HEAD.size + sum(_HEAD.unpack_from(data))
+    return data[:end], data[end:]

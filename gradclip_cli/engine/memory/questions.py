@@ -1,7 +1,7 @@
 """Say what was asked of which files, and in which state these were: the same question in the same state has one answer."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,19 +29,28 @@ class Question(NamedTuple):
         """Whether the files are so old that any later change will show."""
         return all(stamp.is_old for stamp in self.stamps)
 
-    def about(self, *more: object) -> "Question":
-        """Return a further question about the same files."""
-        return self._replace(key=self.key._replace(place=digest_of(self.key.place, _as_bytes(repr(more)))))
+
+def about_all(questions: Sequence[Question], *more: object) -> Question:
+    """Return a further question about all files of some questions."""
+    place = digest_of(*(one.key.place for one in questions), _as_bytes(repr(more)))
+    state = digest_of(*(one.key.state for one in questions))
+    return Question(Key(place, state), tuple(stamp for one in questions for stamp in one.stamps))
 
 
 class Asking:
-    """What one call asks of all of its dumps; `look` tells the stamp of a file."""
+    """What one call asks of all of its dumps, and `beside` their figures; `look` tells the stamp of a file."""
 
-    def __init__(self, selection: Selection, sums: SumKinds, look: Callable[[str], Stamp | None] = stamp_of) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        sums: SumKinds,
+        beside: object = None,
+        look: Callable[[str], Stamp | None] = stamp_of,
+    ) -> None:
         # How tensors are grouped, and what counts how often, is settled after the dumps were measured.
         asked = replace(selection, naming=Naming(), replicated=(), tied="twice", steps=None)
         types = tuple(kind for kind in (*sums, 2.0) if isinstance(kind, float))
-        self._asked = repr((FIGURES, BLOCK, identity(types), asked, sums))
+        self._asked = repr((FIGURES, BLOCK, identity(types), asked, sums, beside))
         self._folders: dict[str, str] = {}
         self._look = look
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, aligned, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.thresholds.samples import median
 
 MOST = 4
 """The most blocks that are shown."""
@@ -26,7 +25,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     if not ratios:
         yield line("|g| / |w|   no ratio is finite")
         return
-    usual = float(np.median(ratios))
+    usual = median(ratios)
     whole = f"|g| / |w|   median {figure(usual)}   max {figure(max(ratios))}"
     if report.lr is not None:
         update = figure(report.lr * usual)

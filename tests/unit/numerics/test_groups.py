@@ -32,3 +32,13 @@ def test_names_of_groups() -> None:
     assert firsts_of(named).tolist() == firsts_of(plain).tolist() == list(range(20))
     with pytest.raises(KeyError):
         named["x"]
+
+
+def test_groups_know_what_is_asked_of_all_dumps() -> None:
+    """Whether indices follow each other, which groups are large, and groups of groups."""
+    groups = Groups.of([[4], [5, 6], [7, 8, 9]])
+    assert groups.as_range == range(4, 10)
+    assert Groups.of([[4], [6]]).as_range is Groups.of([[5], [4]]).as_range is None
+    assert Groups.of([]).as_range == range(0)
+    assert groups.of_more_than_two == [(2, 3, 6)]
+    assert list(groups.joined(np.array([0, 2, 3]))) == [[4, 5, 6], [7, 8, 9]]

@@ -86,3 +86,14 @@ def test_a_sum_of_terms_is_that_of_fsum() -> None:
     """What is computed from many numbers part by part is added as if it had been computed at once."""
     values = np.random.default_rng(6).random(70_000)
     assert exact_sum(values, np.square) == math.fsum((values * values).tolist())
+
+
+def test_groups_of_any_size_are_added_exactly() -> None:
+    """Groups of one, two and more columns have the bits of `math.fsum`, over more rows than are added at once."""
+    norms = np.random.default_rng(3).lognormal(0, 9, (9000, 6))
+    found = group_norms(norms, [0, 1, 3])
+    for row in (0, 4321, 8999):
+        powers = np.ldexp(1.0, -np.frexp([norms[row, a:b].max() for a, b in ((0, 1), (1, 3), (3, 6))])[1])
+        parts = [norms[row, a:b] * power for (a, b), power in zip(((0, 1), (1, 3), (3, 6)), powers, strict=True)]
+        expected = [math.sqrt(math.fsum(np.square(part))) / power for part, power in zip(parts, powers, strict=True)]
+        assert found[row].tolist() == expected

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from gradclip_cli.thresholds.samples import NormSamples, summaries
+from gradclip_cli.thresholds.samples import NormSamples, median, summaries
 
 VALUES = [3.0, 0.5, 12.25, 1.0, 7.5, 7.5, 0.0, 2.25, 100.0, 4.0, 9.0]
 
@@ -114,3 +114,12 @@ def test_many_columns_are_summarised_in_parts() -> None:
         assert found[k].mean == pytest.approx(math.fsum(values) / 2500, rel=1e-15)
         assert found[k].std == pytest.approx(float(np.std(matrix[:, k])), rel=1e-12)
         assert (found[k].min, found[k].max, found[k].median) == (min(values), max(values), statistics.median(values))
+
+
+@pytest.mark.parametrize(
+    "values", [VALUES, VALUES[:4], [1.0], [math.inf, 1.0], [1.0, math.nan], [-math.inf, math.inf, 2.0, 1e308]]
+)
+def test_a_median_is_that_of_numpy(values: list[float]) -> None:
+    """It has the same bits for odd and even counts, infinities and NaN; of nothing it is NaN, without a warning."""
+    assert np.array_equal(median(values), np.median(values), equal_nan=True)
+    assert math.isnan(median([]))

@@ -8,7 +8,7 @@ from support.tensors import dump_of
 
 from gradclip_cli.commands.stats.dump_norms import KeptRows, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
-from gradclip_cli.commands.stats.rows import NormRow, RowLayout, block_norms, stacked
+from gradclip_cli.commands.stats.rows import NormRow, RowLayout, RowPieces, block_norms, stacked
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.strategies.base import Norm
@@ -30,7 +30,7 @@ def _row(arrays: dict[str, np.ndarray], plan: StatsPlan, kept: KeptRows) -> Norm
     dump = dump_of(arrays, sums_for(plan))
     layout = RowLayout.of([COLUMNS[name] for name in dump.named], LAYERS)
     pieces = [dump.named[list(COLUMNS)[column]] for column in layout.columns.tolist()]
-    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan, kept)
+    return NormRow.of(Step("a", None), dump.stats, RowPieces.of(pieces, layout), layout, plan, kept)
 
 
 def stack(*dumps: dict[str, list[float]], plan: StatsPlan | None = None) -> SeriesNorms:
@@ -108,7 +108,8 @@ def test_layers_of_one_tensor_each_have_the_norms_of_tensors() -> None:
     names = ["l.2", "l.10"]
     layout, groups = RowLayout.of_all(names), [GroupName(name, f"{name}.a") for name in names]
     dump = dump_of({"l.2.a": np.array([1.0, 2.0]), "l.10.a": np.array([4.0])}, sums_for(plan))
-    rows = [NormRow.of(Step("a", None), dump.stats, list(dump.named.values()), layout, plan, kept) for _ in range(2)]
+    pieces = RowPieces.of(list(dump.named.values()), layout)
+    rows = [NormRow.of(Step("a", None), dump.stats, pieces, layout, plan, kept) for _ in range(2)]
     found = stacked(rows, kept, layout, groups, plan)
     assert found.layers.norms.tolist() == found.params.norms.tolist() == [[3, 4], [3, 4]]
     assert np.shares_memory(found.layers.norms, found.params.norms)
