@@ -49,7 +49,7 @@ def _end(number: int, _: FrameType | None) -> None:
     if _holding:
         _waiting.append(number)
         return
-    for clean in reversed(cleanups):
+    for clean in cleanups[::-1]:  # a copy: other threads may change the list
         clean()
     if number in _calm:
         os._exit(0)

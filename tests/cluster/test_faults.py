@@ -190,6 +190,21 @@ def test_an_interrupt(held: Held) -> None:
     wait_for(lambda: _tasks(cluster) == 0)
 
 
+def test_an_interrupt_while_outputs_are_created(tmp_path: Path, shared_cluster: DaskCluster) -> None:
+    """Ctrl-C while several threads create outputs leaves nothing, even if it comes twice."""
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    for step in range(200):
+        savez(run / f"step_{step}.npz", b=gradients(9, seed=step))
+    for begin in (0, 20, 40, 60):
+        command = begun("apply", run, "-o", out, "-t", "0.01", "--scheduler", shared_cluster.address)
+        wait_for(lambda begin=begin: out.is_dir() and len(os.listdir(out)) > begin)
+        command.send_signal(signal.SIGINT)
+        command.send_signal(signal.SIGINT)
+        assert ended(command)[0] == -signal.SIGINT
+        assert not out.exists()
+
+
 def test_a_killed_client(held: Held, run: Path) -> None:
     """Temporary files of a client that was killed are removed by a later run, when they are a day old."""
     cluster, command, out = held
