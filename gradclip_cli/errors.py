@@ -3,6 +3,7 @@
     GradclipError          the root: one line for a person, and an exit code
     ├── UsageError         2  the request contradicts itself or names what is not there
     ├── InputError         3  an input is missing, unreadable, or not what it claims to be
+    │   └── LostWorkersError  workers of a cluster die while they have it
     ├── NonFiniteError     4  NaN or infinities among the gradients, refused
     └── OutputError        5  the output cannot be written
         └── ClosedPipeError   the reader of standard output has closed it, as `head` does
@@ -53,6 +54,10 @@ class InputError(GradclipError):
 
     exit_code = 3
     advice = "check the path, or save the file again"
+
+
+class LostWorkersError(InputError):
+    """Workers of a cluster die while they work on an input, or on what they have beside it."""
 
 
 class NonFiniteError(GradclipError):

@@ -13,7 +13,7 @@ from gradclip_cli.engine.measure import seen
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import steps_in
 from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
-from gradclip_cli.errors import GradclipError
+from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.ordering import expect_all
@@ -47,6 +47,10 @@ class BatchTask:
     def expect(self, items: Sequence[Sequence[DumpSource]]) -> None:
         """Say which remote files are opened next."""
         expect_all(source for sources in items for source in sources)
+
+    def lost(self, source: DumpSource, error: InputError) -> Found:
+        """Return what is found of a source that workers of a cluster die of."""
+        return InputError(error.message, path=source.location)
 
     def own_run(self) -> Run:
         """Return the run of this thread."""

@@ -78,7 +78,7 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
 
 
 def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
-    """Name the first dump of a batch that workers died of; `sources` are those that were not yet taken."""
+    """Name the dump at which the scheduler ended, or its workers; `sources` are those that were not yet taken."""
     while True:
         try:
             found = next(results)

@@ -11,7 +11,7 @@ from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import deferred
 from gradclip_cli.storage.locations import check_output, check_output_folder, is_remote, remote_store
 from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_folder, take_over_mode
-from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, nameless, placed, placing
+from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, make_folder, nameless, placed, placing
 from gradclip_cli.text import shortlist
 
 
@@ -128,11 +128,10 @@ class Outputs:
             if os.path.isdir(folder):
                 continue
             try:
-                os.mkdir(folder)
+                make_folder(folder)
             except OSError as error:
                 raise failed(error, folder) from error
             self._made.append(folder)
-            made_folders.append(folder)
 
     def _folders(self, target: str) -> list[str]:
         """Return the output directory and those between it and the target, from the outside in; none for a single output."""

@@ -52,7 +52,7 @@ def _end(number: int, _: FrameType | None) -> None:
     if _holding:
         _waiting.append(number)
         return
-    said = [clean() for clean in reversed(cleanups)]
+    said = [clean() for clean in cleanups[::-1]]  # a copy: other threads may change the list
     _say([line for line in said if line])
     if number in _calm:
         os._exit(0)

@@ -14,7 +14,7 @@ from gradclip_cli.text import shortlist
 
 _unfinished: set[str] = set()
 _creating = threading.RLock()
-"""Held while a temporary file is created and noted: a signal finds both or neither."""
+"""Held while a temporary file or a directory is created and noted: a signal finds both or neither."""
 _PATIENCE = 1.0
 made_folders: list[str] = []
 """Directories that were made for outputs, from the outside in; they go with them."""
@@ -25,14 +25,11 @@ placing: list[str] = []
 
 
 def discard_unfinished() -> None:
-    """Remove unfinished files and the directories made for them; safe to call from a signal handler."""
-    known = _creating.acquire(timeout=_PATIENCE)  # no other thread is about to create one, nor begins to
-    while _unfinished:
+    """Remove unfinished files and the directories made for them; what a second signal interrupts can begin again."""
+    for path in tuple(_unfinished):
         with suppress(OSError):
-            os.unlink(_unfinished.pop())
-    if known:
-        _creating.release()
-    for folder in reversed(made_folders):
+            os.unlink(path)
+    for folder in made_folders[::-1]:
         with suppress(OSError):
             os.rmdir(folder)
 
@@ -47,7 +44,24 @@ def tell_placed() -> str | None:
     return f"interrupted, but {many} outputs are in place: {shortlist(placed)}"
 
 
-cleanups += [tell_placed, discard_unfinished]
+def _end() -> None:
+    """Discard what is unfinished before a signal ends the program; other threads create nothing any more."""
+    _creating.acquire(timeout=_PATIENCE)  # and never let go of: a thread that waits would create its file after this
+    discard_unfinished()
+
+
+cleanups += [tell_placed, _end]
+
+
+def make_folder(folder: str) -> None:
+    """Make a directory for outputs, which goes with them; raises OSError."""
+    with _creating:
+        made_folders.append(folder)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            made_folders.remove(folder)
+            raise
 
 
 @dataclass

@@ -51,14 +51,15 @@ def needed(comparison: Comparison) -> set[str]:
 def table(comparisons: list[Comparison], dumps: Dumps, patience: Patience) -> Iterator[Figures]:
     """Measure all comparisons, one after the other; what serves them runs while it is needed."""
     with ExitStack() as running:
-        server = None
+        server, scheduler = None, ""
         for place, comparison in enumerate(comparisons):
             dumps.keep({name for one in comparisons[place:] for name in needed(one)})
             if server is None and comparison.distance is not None:
                 server = running.enter_context(serving(dumps.folder))
             places = dumps.places(needed(comparison))
             if any("{scheduler}" in work.command for work in comparison.works):
-                places["scheduler"] = running.enter_context(cluster(2))
+                scheduler = scheduler or running.enter_context(cluster(2))
+                places["scheduler"] = scheduler
             yield from measure(comparison, places, patience, dumps.tidy, server)
 
 

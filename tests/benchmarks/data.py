@@ -80,6 +80,15 @@ def _series(path: Path, scale: float, count: int, tensors: int = 10) -> None:
         save_file(arrays, path / f"step_{step:05d}.safetensors")
 
 
+def _small(path: Path, scale: float) -> None:
+    """Write a thousand dumps of 512 KiB."""
+    path.mkdir()
+    generator = np.random.default_rng(0)
+    for step in range(max(2, int(1000 * scale))):
+        arrays = {f"layers.{k}.weight": generator.standard_normal((64, 256), np.float32) for k in range(8)}
+        save_file(arrays, path / f"step_{step:05d}.safetensors")
+
+
 def _four(path: Path, scale: float) -> None:
     """Write four dumps that are as large as one of the transformer together."""
     path.mkdir()
@@ -132,6 +141,7 @@ MAKERS: dict[str, Callable[[Path, float], None]] = {
     "npz3000": partial(_many_members, count=3000),
     "h53000": partial(_many_datasets, count=3000),
     "fifty": _fifty,
+    "small": _small,
     "series": partial(_series, count=1000),
     "run": partial(_series, count=300, tensors=150),
     "four": _four,

@@ -11,7 +11,7 @@ from benchmarks.machine import processors
 SUFFIXES = dict.fromkeys(("f32", "large", "tiny", "bf16", "f16", "many", "million"), ".safetensors")
 SUFFIXES |= {"h5": ".h5", "gzip": ".h5", "gzips": ".h5", "npz": ".npz", "deflated": ".npz"}
 SUFFIXES |= dict.fromkeys(("series", "run", "four"), "")
-SUFFIXES |= {"npz3000": ".npz", "h53000": ".h5", "fifty": ""}
+SUFFIXES |= {"npz3000": ".npz", "h53000": ".h5", "fifty": "", "small": ""}
 """The names of all dumps, which `data.py` makes, and how their files' names end."""
 
 

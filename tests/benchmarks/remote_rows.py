@@ -16,13 +16,15 @@ MIB = 160
 """Memory over all processes, whatever the size of a dump and the jobs."""
 ROUND_TRIPS, LOADED = 1.5 * FAR.latency, 0.08
 """Seconds: of one and a half round trips, and to import what asks."""
+CONNECTED, EACH = 1.5, 0.005
+"""Seconds: to import Dask and connect, and for each small dump that workers measure."""
 
 
 def rows(clusters: bool | None = None) -> list[Comparison]:
     """Return the table, that of a cluster only where Dask is installed."""
     by_cluster = find_spec("distributed") is not None if clusters is None else clusters
     found = [*listing(), *reading(), *small_parts(), *other_formats(), *writing()]
-    return [*found, cluster()] if by_cluster else found
+    return [*found, *cluster()] if by_cluster else found
 
 
 def listing() -> Iterator[Comparison]:
@@ -72,12 +74,13 @@ def writing() -> Iterator[Comparison]:
     yield Comparison("download, apply, upload", by_hand, (one,), distance=FAR)
 
 
-def cluster() -> Comparison:
+def cluster() -> Iterator[Comparison]:
     """Workers on this machine, beside the machine itself."""
-    spread = Work(
-        "stats, 50 dumps, cluster of 2", "gradclip stats -f json {fifty} --scheduler {scheduler}", 1.15, more=1.5
-    )
-    return Comparison("the same, -j 2", "gradclip stats -f json {fifty} -j 2", (spread,))
+    for command, what, dumps in (("stats", "fifty", 0), ("stats", "small", 1000), ("check", "small", 1000)):
+        ours = f"gradclip {command} -f json {{{what}}}"
+        name = f"{command}, {dumps or 50:,}{' small' * (dumps > 0)} dumps, cluster of 2"
+        spread = Work(name, f"{ours} --scheduler {{scheduler}}", 1.15, more=CONNECTED + dumps * EACH)
+        yield Comparison("the same, -j 2", f"{ours} -j 2", (spread,))
 
 
 def work(name: str, command: str, most: float) -> Work:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,25 @@ def test_a_dump_that_kills_workers(run: Path, tmp_path: Path) -> None:
     for name in ("step_0.npz", "step_1.npz"):
         (folder / name).symlink_to(run / name)
     (folder / "step_1.npz").rename(folder / "deadly_step_1.npz")
-    with dask_cluster(tmp_path, "dies", "dies", "dies", deaths=1) as cluster:
+    with dask_cluster(tmp_path, *["dies"] * 5, deaths=1) as cluster:
         code, said = told("apply", folder, "-o", tmp_path / "out", "-t", 1, "--scheduler", cluster.address)
     what = "2 workers died while they worked on it, perhaps for lack of memory; give workers more memory, or look at their logs"
     assert (code, said) == (3, f"Error: {folder}/deadly_step_1.npz: {what}\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_small_dump_that_kills_workers(tmp_path: Path) -> None:
+    """Of small dumps that share a task, the one that workers die of is named, and the others can be used."""
+    (tmp_path / "mark").touch()
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for step in range(80):
+        savez(folder / f"{'deadly_' * (step == 50)}step_{step}.npz", w=gradients(9_000, seed=step))
+    with dask_cluster(tmp_path, *["dies"] * 5, deaths=1) as cluster:
+        code, said = told("stats", folder, "--keep-going", "--scheduler", cluster.address)
+        assert sum(worker.poll() is not None for worker in cluster.workers) == 4  # two of the task, two of the dump
+    what = f"1 of 80 dumps left out; the first: {folder}/deadly_step_50.npz: 2 workers died while they worked on it"
+    assert (code, said.startswith(f"Error: {what}, ")) == (3, True), said
 
 
 def test_errors_of_our_own(run: Path, tmp_path: Path, shared_cluster: DaskCluster) -> None:
@@ -188,6 +203,25 @@ def test_an_interrupt(held: Held) -> None:
     assert ended(command)[0] == -signal.SIGINT  # 130 for a shell
     assert not out.exists()
     wait_for(lambda: _tasks(cluster) == 0)
+
+
+def _holds_more(folder: Path, count: int) -> bool:
+    return folder.is_dir() and len(os.listdir(folder)) > count
+
+
+def test_an_interrupt_while_outputs_are_created(tmp_path: Path, shared_cluster: DaskCluster) -> None:
+    """Ctrl-C while several threads create outputs leaves nothing, even if it comes twice."""
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    for step in range(200):
+        savez(run / f"step_{step}.npz", b=gradients(9, seed=step))
+    for begin in (0, 20, 40, 60):
+        command = begun("apply", run, "-o", out, "-t", "0.01", "--scheduler", shared_cluster.address)
+        wait_for(partial(_holds_more, out, begin))
+        command.send_signal(signal.SIGINT)
+        command.send_signal(signal.SIGINT)
+        assert ended(command)[0] == -signal.SIGINT
+        assert not out.exists()
 
 
 def test_a_killed_client(held: Held, run: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from gradclip_cli.engine.executors.base import Several
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster_workers import ClusterWorkers, Pending, Scheduler
-from gradclip_cli.engine.executors.orders import Answer, Order, foreseen
+from gradclip_cli.engine.executors.orders import Answer, Order, divided, foreseen, lost
 from gradclip_cli.engine.executors.progress import Crew, Progress, silent
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import Shipped, shipped
-from gradclip_cli.errors import GradclipError, InputError, OutputError
+from gradclip_cli.errors import GradclipError, InputError, LostWorkersError, OutputError
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.remote.settings import Settings, current
@@ -60,6 +60,7 @@ class Cluster:
         )
         self._lock, self._under_way, self._over = threading.Lock(), 0, False
         self._pools: list[ThreadPoolExecutor] = []
+        self._suspecting = threading.Lock()
 
     def __enter__(self) -> "Cluster":
         sound = False
@@ -109,11 +110,12 @@ class Cluster:
         sent.hand_over()
         try:
             for answer in self._in_order(
+                task,
                 _Orders(
                     (self._identity, self._folder, current().public),
                     sent.data,
                     self._batches(list(items), nbytes, sent),
-                )
+                ),
             ):
                 yield from self._results(answer)
         except InputError as error:
@@ -146,8 +148,8 @@ class Cluster:
         each = max(1, len(items) * size // nbytes)
         return (items[start : start + each] for start in range(0, len(items), each))
 
-    def _in_order(self, orders: "_Orders") -> Iterator[Answer]:
-        """Send orders some ahead, and yield their answers in order."""
+    def _in_order(self, task: object, orders: "_Orders") -> Iterator[Answer]:
+        """Send orders some ahead, and yield their answers in order, several of one that is divided."""
         waiting = deque[tuple[Order, Any]]()
         try:
             while True:
@@ -156,10 +158,14 @@ class Cluster:
                     self._count(1)
                 if not waiting:
                     return
-                answer = self._answer(*waiting[0])
+                order, pending = waiting[0]
+                try:
+                    answers: Iterable[Answer] = [self._answer(order, pending)]
+                except LostWorkersError as error:
+                    answers = self._one_by_one(task, order, error, alone=self._under_way == len(waiting))
                 waiting.popleft()
                 self._count(-1)
-                yield answer
+                yield from answers
         finally:
             if waiting:
                 self._count(-len(waiting))
@@ -187,6 +193,23 @@ class Cluster:
                 pending = self._scheduler.send(order, self._workers.allowed())
             else:
                 return answer
+
+    def _one_by_one(self, task: object, order: Order, error: LostWorkersError, *, alone: bool) -> Iterator[Answer]:
+        """Ask for the parts of an order one after the other, since workers died of one of them, or of another order beside it.
+
+        No other suspect is asked meanwhile, so that the next one that workers die of is to blame.
+        """
+        for one, part in divided(task, order):
+            if part is None and alone:
+                raise error
+            with self._suspecting:
+                try:
+                    answer = self._answer(one, self._scheduler.send(one, self._workers.allowed()))
+                except LostWorkersError as found:
+                    answer = lost(task, part, found)
+                except InputError as other:
+                    raise InputError(f"workers died while they had it, and then {other.message}") from other
+            yield answer
 
     def _results(self, answer: Answer) -> Iterator[Any]:
         """Report the progress of an answer, and yield its results up to the first error, which is raised."""

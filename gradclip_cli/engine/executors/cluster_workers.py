@@ -21,7 +21,10 @@ class Pending(Protocol):
     """An order on its way."""
 
     def answer(self, seconds: float) -> Answer | None:
-        """Wait so long; return None if it is not done by then. Raises InputError if no worker can do it."""
+        """Wait so long; return None if it is not done by then.
+
+        Raises LostWorkersError if workers die that have it, or another InputError if none can do it.
+        """
 
 
 class Scheduler(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.orders import Answer, Order, answered
-from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.errors import InputError, LostWorkersError, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -27,7 +27,10 @@ class DaskOrder:
         self.future, self._address = future, address
 
     def answer(self, seconds: float) -> Answer | None:
-        """Wait so long; return None if it is not done by then. Raises InputError if no worker can do it."""
+        """Wait so long; return None if it is not done by then. Raises InputError if no worker can do it.
+
+        Dask counts the deaths of workers for all orders that they had, not only for the one that they died of.
+        """
         from distributed import KilledWorker
 
         try:
@@ -37,7 +40,7 @@ class DaskOrder:
         except KilledWorker as error:
             times = error.allowed_failures + 1
             what = f"{times} workers died while they worked on it, perhaps for lack of memory"
-            raise InputError(f"{what}; give workers more memory, or look at their logs") from error
+            raise LostWorkersError(f"{what}; give workers more memory, or look at their logs") from error
         except Exception as error:
             raise self._failure(error) from error
         return found

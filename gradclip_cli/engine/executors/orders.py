@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.progress import taken
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import outputs_of_a_task
-from gradclip_cli.errors import GradclipError
+from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.sharing import calls
 from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.storage.remote.settings import Settings, using
@@ -36,6 +36,14 @@ class Foreseeing(Protocol):
 
     def expect(self, items: Sequence[Any]) -> None:
         """Note the items that are done next, in this order."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A task whose items are lists of parts; it returns a list of what it finds of each, or one list for some of them and then more."""
+
+    def lost(self, part: Any, error: InputError) -> Any:
+        """Return what is found of a part that workers die of."""
 
 
 class Answer(NamedTuple):
@@ -67,6 +75,23 @@ def foreseen(task: object, items: Sequence[object]) -> None:
     owner = getattr(task, "__self__", None)
     if isinstance(owner, Foreseeing):
         owner.expect(items)
+
+
+def divided(task: object, order: Order) -> Iterator[tuple[Order, Any]]:
+    """Yield an order for each part of the items, with that part; of a task that is not divisible, the order itself and None."""
+    if not isinstance(getattr(task, "__self__", None), Divisible):
+        yield order, None
+        return
+    for item in pickle.loads(order.items):  # noqa: S301 - this process has pickled them
+        for part in item:
+            yield order._replace(items=pickle.dumps([[part]], pickle.HIGHEST_PROTOCOL)), part
+
+
+def lost(task: Any, part: Any, error: InputError) -> Answer:
+    """Return what a worker would answer that does not die of a part; raise the error if the task is not divisible."""
+    if part is None:
+        raise error
+    return Answer("", serving.packed_reply(Reply([[task.__self__.lost(part, error)]], None, {})).data)
 
 
 @cache

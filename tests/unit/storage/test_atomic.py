@@ -11,6 +11,7 @@ import pytest
 from support.memory_store import MemoryStore, memory_store
 
 from gradclip_cli.errors import OutputError
+from gradclip_cli.storage import staged
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.staged import discard_unfinished, tell_placed
 
@@ -181,6 +182,41 @@ def test_discarding_removes_what_is_unfinished(tmp_path: Path) -> None:
         assert len(os.listdir(tmp_path)) == 1
         discard_unfinished()
         assert os.listdir(tmp_path) == []
+
+
+def test_a_second_signal_goes_on_with_discarding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes while the first one removes a file removes all of them, and ends the program."""
+    unlink, calls = os.unlink, list[str]()
+
+    def interrupted(path: str) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            discard_unfinished()
+            raise KeyboardInterrupt
+        unlink(path)
+
+    with Outputs(overwrite=False) as outputs:
+        for name in "abc":
+            outputs.stage(str(tmp_path / name))
+        monkeypatch.setattr(os, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            discard_unfinished()
+        assert os.listdir(tmp_path) == []
+
+
+def test_nothing_is_created_after_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is about to create an output and its directory waits for the end of the program."""
+    lock = threading.RLock()
+    monkeypatch.setattr(staged, "_creating", lock)
+    with Outputs(overwrite=False, folder=str(tmp_path / "out")) as outputs:
+        thread = threading.Thread(target=outputs.stage, args=[str(tmp_path / "out" / "a")])
+        staged._end()
+        thread.start()
+        thread.join(0.05)
+        assert os.listdir(tmp_path) == []
+        lock.release()
+        thread.join()
+        assert len(os.listdir(tmp_path / "out")) == 1
 
 
 def test_a_commit_that_fails_midway_says_how_far_it_came(tmp_path: Path) -> None:

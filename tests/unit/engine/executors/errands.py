@@ -58,6 +58,18 @@ def divide(item: int) -> float:
     return 1 / item
 
 
+class Divided:
+    """Squares the numbers in lists."""
+
+    def squares(self, item: list[int]) -> list[Any]:
+        """Return the squares of some numbers."""
+        return [square(number) for number in item]
+
+    def lost(self, part: int, error: InputError) -> Any:
+        """Return what workers died of, and why."""
+        return part, str(error)
+
+
 class OddError(Exception):
     """An error that no other process can make again."""
 

@@ -1,8 +1,9 @@
 """A cluster gives results in order, sends little ahead, and ends in a line where it cannot go on."""
 
 import os
+import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gradclip_cli.engine.executors import cluster_workers as module
 from gradclip_cli.engine.executors.canary import identity
 from gradclip_cli.engine.executors.cluster import Cluster
 from gradclip_cli.engine.executors.orders import Answer, Order
-from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.errors import InputError, LostWorkersError, OutputError, UsageError
 from gradclip_cli.storage.descriptor import Descriptor
 from unit.engine.executors import errands
 from unit.engine.executors.made import Scheduler
@@ -207,6 +208,56 @@ class Fails:
     def answer(self, seconds: float) -> Answer:
         """Raise what a lost worker is."""
         raise InputError("4 workers died")
+
+
+class Deadly:
+    """Gives orders to a scheduler; workers die of a number, and with it of what they have beside it at the first time."""
+
+    def __init__(self, scheduler: Scheduler, number: int, beside: int) -> None:
+        self._real, self._number, self._beside = scheduler.send, number, beside
+        self.asked = list[list[int]]()
+        scheduler.send = self.send  # type: ignore[method-assign]
+
+    def send(self, order: Order, only: Iterable[str] | None) -> object:
+        """Send an order, or let workers die."""
+        items = pickle.loads(order.items)
+        numbers = [number for some in items for number in some] if isinstance(items[0], list) else items
+        beside = self._beside in numbers and not any(self._beside in before for before in self.asked)
+        self.asked.append(numbers)
+        return Lost() if self._number in numbers or beside else self._real(order, only)
+
+
+class Lost:
+    """An order that workers died of, or beside."""
+
+    def answer(self, seconds: float) -> Answer:
+        """Raise what Dask makes of it."""
+        raise LostWorkersError("4 workers died")
+
+
+def test_the_part_that_workers_die_of(workers: Cluster, scheduler: Scheduler) -> None:
+    """Of an order that workers died of, each part is asked alone, until one is to blame; the others have their results."""
+    deadly = Deadly(scheduler, 7, beside=3)
+    items = [[3 * k, 3 * k + 1, 3 * k + 2] for k in range(5)]
+    found = [one for some in workers.map(errands.Divided().squares, items, LARGE) for one in some]
+    assert found == [
+        (7, "4 workers died; check the path, or save the file again") if k == 7 else k * k for k in range(15)
+    ]
+    assert sorted(numbers for numbers in deadly.asked if len(numbers) == 1) == [[3], [4], [5], [6], [7], [8]]
+
+
+def test_an_order_beside_one_that_workers_die_of(workers: Cluster, scheduler: Scheduler) -> None:
+    """While others are under way, an order that workers died of is asked again alone; nothing else is, if it was alone."""
+    deadly = Deadly(scheduler, 7, beside=3)
+    workers._count(1)  # as if there was an order of another dump
+    assert list(workers.map(errands.square, [3], LARGE)) == [9]
+    with pytest.raises(LostWorkersError):
+        list(workers.map(errands.square, [7], LARGE))
+    assert deadly.asked == [[3], [3], [7], [7]]
+    workers._count(-1)
+    with pytest.raises(LostWorkersError):
+        list(workers.map(errands.square, [7], LARGE))
+    assert deadly.asked[4:] == [[7]]
 
 
 def test_outputs_are_written_by_path(workers: Cluster, scheduler: Scheduler, tmp_path: Path) -> None:
