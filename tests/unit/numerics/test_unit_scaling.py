@@ -53,10 +53,10 @@ def test_bfloat16_is_rounded_once(axis: str) -> None:
     """Every finite bfloat16 is rounded once, though products are taken in float32: also in the middle, and just beside it."""
     words = np.arange(1 << 16, dtype=np.uint16)
     every = words[(words & 0x7FFF) < 0x7F80].view(BFLOAT16)
-    middle = 257 / 512
-    factors = np.array(
-        [1, 0.3, 2**-0.5, middle, *(middle * (1 + k * 2.0**-e) for k in (-1, 1) for e in (22, 24, 50)), 2**-63.5]
-    )
+    # Of the products of these, some are a hair beside the middle, and on its other side in float32.
+    quotients = [(511 - 2 * k) / 512 / ((255 - j) / 128) for k in range(4) for j in range(5)]
+    quotients = [one for one in quotients if one > 0.5]
+    factors = np.array([1, 0.3, 2**-0.5, 257 / 512, 257 / 512 * (1 + 2**-50), 2**-63.5, *quotients])
     array = np.ascontiguousarray(np.broadcast_to(every, (factors.size, every.size)))
     array, each = (array, factors[:, None]) if axis == FIRST else (np.ascontiguousarray(array.T), factors)
     found, number = scaled(array, axis, factors, 32)
