@@ -28,7 +28,7 @@ Taken = Callable[[MeasuredDump], None]
 
 
 class Collected(NamedTuple):
-    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps.
+    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps and on weights.
 
     `nonfinite` are the first dumps of tensors that are not finite, `largest` is known if there are two dumps or more.
     """
@@ -72,6 +72,11 @@ class _Collector:
                 self._tell(dump)
         except InputError as error:
             self._leave_out(error)
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """Notes on units and weights."""
+        return self._beside.notes
 
     def fail(self, error: InputError) -> None:
         """Leave out a dump that cannot be read, or raise the error; ignore it among the first `skip_steps` dumps."""
@@ -117,6 +122,7 @@ def collect(
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
     beside = {id(row): one for row, one in zip(collected.series.rows, collected.beside, strict=True)}
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
+    notes = [*notes, *collected.notes]
     bad = first_nonfinite([(row, found) for row, _, found in kept])
     rows, which = by_step([row for row, _, _ in kept], order), collected.largest.number
     norms = layout.norms(rows, collected.series.kept, plan)
