@@ -152,12 +152,11 @@ class Beside:
         """
         if self._found is None:
             return None
-        dump, indices = self._dump, self._dump.named[name]
-        path, weight = dump.file_of(indices[0]).path, self._of[name] or self._tied(indices[0], self._found)
+        weight = self._of[name] or self._tied(name, self._found)
         if weight is None:
-            self._owner.miss(name, path, self._found.path)
+            self._owner.miss(name, self._path_of(name), self._found.path)
             return None
-        self._fit(weight, name, path)
+        self._fit(weight, name)
         self._owner.take(weight, self._found.path)
         return weight
 
@@ -170,7 +169,7 @@ class Beside:
             what = (
                 f"its units do not match those of its weight in {printable(self.path)}; give --unit-axis first or last"
             )
-            raise InputError(what, path=self._dump.file_of(self._dump.named[name][0]).path, tensor=name)
+            raise InputError(what, path=self._path_of(name), tensor=name)
         return weight, weight.units
 
     def every(self) -> list[Weight | None]:
@@ -182,21 +181,27 @@ class Beside:
         found = [None if one is None else one.norm for one in self.every()]
         return np.array([math.nan if norm is None else norm if math.isfinite(norm) else math.inf for norm in found])
 
-    def _tied(self, index: int, found: WeightDump) -> Weight | None:
+    def _path_of(self, name: str) -> str:
+        """Return the file of a gradient."""
+        return self._dump.file_of(self._dump.named[name][0]).path
+
+    def _tied(self, name: str, found: WeightDump) -> Weight | None:
         """Return the weight of a tensor that counts once with this one: trainers save tied weights under one name only."""
-        names = self._dump.tied_to(index)
+        names = self._dump.tied_to(self._dump.named[name][0])
         return next((weight for weight in found.paired(names) if weight is not None), None) if names else None
 
-    def _fit(self, weight: Weight, name: str, path: str) -> None:
+    def _fit(self, weight: Weight, name: str) -> None:
         """Raise InputError where a weight is of another shape than its gradient, or of another size where pieces hide it."""
-        where, shape = printable(self.path), _shape(self._dump, self._dump.named[name])
+        indices = self._dump.named[name]
+        shape, elements = _shape(self._dump, indices), _elements(self._dump, indices)
         if shape is not None and weight.shape is not None and shape != weight.shape:
-            what = f"is of shape {list(shape)}, but its weight in {where} is of shape {list(weight.shape)}"
-            raise InputError(what, path=path, tensor=name)
-        elements = _elements(self._dump, self._dump.named[name])
-        if elements != weight.elements:
-            what = f"has {plural(elements, 'element')} in all pieces, but its weight in {where} has {weight.elements:,}"
-            raise InputError(what, path=path, tensor=name)
+            own, other = f"is of shape {list(shape)}", f"is of shape {list(weight.shape)}"
+        elif elements != weight.elements:
+            own, other = f"has {plural(elements, 'element')} in all pieces", f"has {weight.elements:,}"
+        else:
+            return
+        what = f"{own}, but its weight in {printable(self.path)} {other}"
+        raise InputError(what, path=self._path_of(name), tensor=name)
 
 
 def measure_weights(sources: Sequence[DumpSource], run: Run, *, allow_missing: bool = False) -> Weights:

@@ -90,7 +90,9 @@ def _layers(table: NormTable, layout: SeriesLayout) -> NormTable:
 
 
 def _median(values: NDArray[np.float64]) -> float | None:
-    return float(np.median(values)) if len(values) else None
+    if len(values) < 2:  # as in each of a hundred thousand tensors of one dump
+        return values.item(0) if len(values) else None
+    return float(np.median(values))
 
 
 def _ratio(norm: float, weight: float) -> float | None:
