@@ -68,7 +68,7 @@ SERVERS := MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_mod
 remote: $(VENV)/remote/installed $(VENV)/servers/installed ## Test with a Dask cluster, and with servers of S3 and Azure that others wrote.
 	$(SERVERS) $(VENV)/remote/bin/python -m pytest -q -m remote tests/remote tests/cluster
 
-oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
+oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs, and adaptive-clip against timm.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
 
 browser: $(VENV)/browser/installed ## Look at reports in a Chromium, which is installed on Debian if there is none.
@@ -85,7 +85,8 @@ fuzz: $(VENV)/tested ## Read damaged dumps for MINUTES minutes a format.
 
 ci: test lint types docs ## Do what CI does.
 
-docs: $(DOCS_VENV)/installed ## Build the documentation; a warning is an error.
+docs: $(DOCS_VENV)/installed $(VENV)/tested ## Build the documentation, a warning of which is an error, and run all its examples.
+	$(BIN)/python -m pytest -q -m "" tests/docs
 	$(DOCS_VENV)/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 
 docs-serve: docs ## Build the documentation and serve it on http://localhost:8000.
@@ -213,6 +214,7 @@ $(VENV)/remote/installed: pyproject.toml
 $(VENV)/oracles/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/oracles
 	$(VENV)/oracles/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0 transformers accelerate lightning mlflow-skinny tensorboard tensorboardX
+	$(VENV)/oracles/bin/python -m pip install --quiet --no-deps timm
 	touch $@
 
 $(VENV)/browser/installed: pyproject.toml

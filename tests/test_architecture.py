@@ -20,7 +20,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 UNITS = Path(__file__).parent / "unit"
 
-MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 530
+MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 545
 """Packages at the top, modules beside them but the entry points, and modules in all."""
 
 LONGEST, SHORT = 260, 30

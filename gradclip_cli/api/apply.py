@@ -128,7 +128,7 @@ def apply(
         weights=own.sources,
         min_weight_norm=min_weight_norm,
     )
-    return pipeline.apply(plan, begin(progress, found.sources, 2), scheduler)
+    return pipeline.apply(plan, begin(progress, found.sources, 3 if plan.rereads else 2), scheduler)
 
 
 def _overrides(layers: Layers) -> tuple[Override, ...]:

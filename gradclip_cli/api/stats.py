@@ -76,7 +76,7 @@ def stats(
     else:
         refuse_column(column)
     plan = stats_plan(paths, logs, asked)
-    report = pipeline.stats(plan, begin(progress, plan.inputs, 1), scheduler)
+    report = pipeline.stats(plan, begin(progress, plan.inputs, 2 if plan.rereads else 1), scheduler)
     if report.command and isinstance(scheduler, str):
         return report._replace(command=f"{report.command} --scheduler {quote(scheduler)}")
     return report

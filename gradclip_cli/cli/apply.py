@@ -126,7 +126,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     type=click.Choice(NONFINITE),
     default="error",
     show_default=True,
-    help="Choose what happens to NaN and infinities.",
+    help="Say what becomes of NaN and Inf.",
 )
 @allow_missing_option
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")

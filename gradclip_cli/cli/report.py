@@ -18,6 +18,7 @@ from gradclip_cli.cli.types import PATH
 from gradclip_cli.notes import lines
 from gradclip_cli.render.html.drawing import FORMATS
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED
+from gradclip_cli.reports.stats_series import BY, LAYER
 
 _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 """Notes that the page says itself, as the screen of `check` does."""
@@ -45,6 +46,14 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @click.option("--against", type=PATH, metavar="RUN", help="Show the norms of another run beside those of this one.")
 @click.option(
     "--values", is_flag=True, help="Count elements by magnitude, too, and show what narrow dtypes would lose."
+)
+@click.option(
+    "--by",
+    type=click.Choice(BY),
+    default=LAYER,
+    show_default=True,
+    metavar="KIND",
+    help="Draw rows of maps by layer, block or kind (layers.*.mlp).",
 )
 @series_options("report")
 @measuring_options

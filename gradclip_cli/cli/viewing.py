@@ -126,7 +126,7 @@ def view_options(report: type[Report]) -> Callable[[Decorated], Decorated]:
         (by,) = (one for one in _options_of(command) if one.name == "by")
         by.type = Parsed("kind", partial(parse_kinds, known=singles), partial(completion.among, singles))
         by.hidden = not report.kinds
-        both = f", or by {' or '.join(pairs)} together" if pairs else ""
+        both = f", or by {_either(pairs)} together" if pairs else ""
         by.help = f"Show tables instead of one screen: by {_either(singles)}{both} (repeatable)."
         return command
 

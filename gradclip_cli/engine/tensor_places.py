@@ -33,9 +33,9 @@ class TensorPlaces(NamedTuple):
     scale: float  # the loss scale
 
     @classmethod
-    def of(cls, dump: MeasuredDump) -> "TensorPlaces":
-        """Take the places of the measured tensors of a dump."""
-        groups = Groups.of(groups_of(dump.named))
+    def of(cls, dump: MeasuredDump, pieces: Sequence[Sequence[int]] | None = None) -> "TensorPlaces":
+        """Take the places of the measured tensors of a dump, or of those whose `pieces` are given, in that order."""
+        groups = Groups.of(groups_of(dump.named) if pieces is None else pieces)
         firsts = groups.firsts.astype(np.int32)
         several = {k: groups[k] for k in np.flatnonzero(np.diff(groups.starts) > 1).tolist()}
         return cls(dump.source, dump.files, firsts, several, dump.row, dump.stats.scale)
@@ -47,10 +47,14 @@ class TensorPlaces(NamedTuple):
         several = {0: list(indices)} if len(indices) > 1 else {}
         return cls(dump.source, files, np.array(indices[:1], np.int32), several, dump.row, dump.stats.scale)
 
+    def indices(self, tensor: int) -> Sequence[int]:
+        """Return the indices in the dump of the pieces of a tensor."""
+        return self.several.get(tensor, [int(self.firsts[tensor])])
+
     def pieces(self, tensor: int) -> list[TensorPiece]:
         """Return the pieces of a tensor."""
         found = []
-        for index in self.several.get(tensor, [int(self.firsts[tensor])]):
+        for index in self.indices(tensor):
             file = file_of(self.files, index)
             found.append(TensorPiece(file, index - file.start))
         return found

@@ -29,6 +29,12 @@ def zero_nonfinite_complex(raw: Raw, dtype: DType, work: Workspace) -> None:
     words[~(finite[:, 0] & finite[:, 1])] = 0
 
 
+def far_complex(raw: Raw, dtype: DType, limit: float, work: Workspace) -> NDArray[np.bool_]:
+    """Return which complex elements have |z| > limit."""
+    found: NDArray[np.bool_] = moduli.moduli(moduli.parts_of(raw, dtype, work.real, work.imaginary, work), work) > limit
+    return found
+
+
 def _clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Workspace) -> int:
     parts = moduli.parts_of(raw, dtype, work.real, work.imaginary, work)
     infinite = moduli.is_infinite(parts)

@@ -1,4 +1,4 @@
-"""Change stored elements in place: scale, clamp, and replace NaN and infinities."""
+"""Change stored elements in place: scale all or some of them, clamp, and replace NaN and infinities."""
 
 import math
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.chunks import CHUNK
-from gradclip_cli.numerics.complex_transforms import clamp_complex, zero_nonfinite_complex
+from gradclip_cli.numerics.complex_transforms import clamp_complex, far_complex, zero_nonfinite_complex
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, constant, decode, encode, to_float64, widen, words_of
 from gradclip_cli.numerics.narrow_floats import FNUZ, index_of
 from gradclip_cli.numerics.scanning import overflow, without_signs
@@ -68,6 +68,39 @@ def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence
         wide = widen(decode(raw, dtype, work), work)
         np.multiply(wide, np.repeat(factors, sizes), out=wide)
     encode(wide, dtype, raw, work)
+
+
+def scale_apart(
+    raw: Raw, dtype: DType, limit: float, within: tuple[float, float], beyond: tuple[float, float], work: Workspace
+) -> int:
+    """Multiply elements with |x| > limit by one quotient, all others by another, in float64, and round once.
+
+    `within` and `beyond` are numerators and denominators. Return the number of elements beyond the limit.
+    """
+    numerators, denominators = np.array([within, beyond]).T
+    with np.errstate(all="ignore"):
+        factors = numerators / denominators
+    normal, number = all(map(is_normal, factors.tolist())), 0
+    steps = [(np.multiply, factors)] if normal else [(np.divide, denominators), (np.multiply, numerators)]
+    for part in chunks(raw, dtype):
+        with np.errstate(all="ignore"):
+            far = _beyond(part, dtype, limit, work)
+            wide = widen(decode(part, dtype.part, work), work)
+            which = (far if not dtype.is_complex else np.repeat(far, 2)).view(np.uint8)
+            for ufunc, two in steps:
+                ufunc(wide, np.take(two, which, out=work.scaled.take(wide.size, np.float64), mode="clip"), out=wide)
+        encode(wide, dtype.part, part, work)
+        number += int(np.count_nonzero(far))
+    return number
+
+
+def _beyond(raw: Raw, dtype: DType, limit: float, work: Workspace) -> NDArray[np.bool_]:
+    """Return which elements have |x| > limit."""
+    if dtype.is_complex:
+        return far_complex(raw, dtype, limit, work)
+    wide = widen(decode(raw, dtype, work), work)
+    found: NDArray[np.bool_] = np.abs(wide, out=work.limited.take(wide.size, np.float64)) > limit
+    return found
 
 
 def is_normal(factor: float) -> bool:

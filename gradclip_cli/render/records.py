@@ -17,7 +17,7 @@ Record = dict[str, Any]
 KINDS = ("total", "block", "kind", "layer", "param", "step", "finding", "bin")
 """The kinds of tables and of rows that `--by` chooses from; `all` stands for all that a report has."""
 
-PAIRS = ("layer,step", "block,step")
+PAIRS = ("layer,step", "block,step", "kind,step")
 """Kinds of rows by two of these, such as one for each layer and step."""
 
 USUAL = ("total", "layer", "param", "step")

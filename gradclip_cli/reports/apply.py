@@ -45,7 +45,7 @@ class ApplyTotal(NamedTuple):
 
 
 class ApplyLayer(NamedTuple):
-    """One layer, before and after; `factor` is None unless all its params share it.
+    """One layer, before and after; `factor` and `threshold` are None unless all its params share them.
 
     `peak_before` and `peak_after` are the largest |g|. `limited` counts the clipped elements if elements are clipped one by
     one, else it is None.

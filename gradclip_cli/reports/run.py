@@ -9,6 +9,7 @@ from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.diff import DiffLogs
 from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_series import LAYER
 from gradclip_cli.reports.values import ValueReport
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class _RunReport(NamedTuple):
     failed: Sequence[GradclipError]
     values: ValueReport | None = None
     parted: Parted | None = None
+    by: str = LAYER
 
 
 class RunReport(InNotebooks, _RunReport):
@@ -38,6 +40,7 @@ class RunReport(InNotebooks, _RunReport):
 
     `title` is what the user calls the run, or its path. `failed` holds the errors of dumps that were left out.
     `values` counts elements by magnitude, if the user asked for it. `parted` says where the runs part, if there are two.
+    `by` says what the rows of maps are.
     """
 
     __slots__ = ()

@@ -17,7 +17,7 @@ from gradclip_cli.reports.stats_findings import (
     StatsTrend,
     Vanishing,
 )
-from gradclip_cli.reports.stats_series import BlockStep, LayerStep, NormSeries
+from gradclip_cli.reports.stats_series import BesideWeights, BlockStep, KindStep, LayerStep, NormSeries
 from gradclip_cli.reports.stats_thresholds import (
     Advised,
     Candidate,
@@ -157,6 +157,7 @@ class _StatsReport(NamedTuple):
     epsilon: TableOnly[float] = 0.0  # added to a norm before it is compared
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
+    kind_steps: TableOnly[Sequence[KindStep]] = ()
     series: NormSeries | None = None
     shares: Section[list[BlockShare]] = None
     tries: Section[list[Tried]] = None
@@ -168,6 +169,7 @@ class _StatsReport(NamedTuple):
     lr: Section[float] = None
     log: TableOnly[str] = ""
     module_kinds: TableOnly[Sequence[StatsKind]] = ()
+    beside: TableOnly[BesideWeights | None] = None
 
 
 class StatsReport(InNotebooks, _StatsReport):
@@ -180,12 +182,15 @@ class StatsReport(InNotebooks, _StatsReport):
     comes first, since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor is a
     large part of everything. `source` is `log` where norms come from a log, of the kind `log` and by the name `column`.
     `cached` counts the dumps whose figures come from an earlier reading, if that was asked for; `lr` is the learning rate for
-    update ratios.
+    update ratios, `beside` has the norms of layers and of their weights step by step.
     """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "kind", "layer", "param", "step", "layer,step", "block,step")
+    kinds: ClassVar[tuple[str, ...]] = (
+        *("total", "block", "kind", "layer", "param", "step"),
+        *("layer,step", "block,step", "kind,step"),
+    )
     scopes: ClassVar[Mapping[str, str]] = {
         "param": "params",
         "layer": "layers",
@@ -195,6 +200,7 @@ class StatsReport(InNotebooks, _StatsReport):
         "total": "total",
         "layer,step": "layer_steps",
         "block,step": "block_steps",
+        "kind,step": "kind_steps",
     }
 
     @property

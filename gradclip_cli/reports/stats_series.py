@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+LAYER, BLOCK, KIND = BY = ("layer", "block", "kind")
+"""What norms may be of: layers, blocks, or kinds of modules."""
+
 
 class NamedNorms(NamedTuple):
     """Norms by name and step: a row for each name, a column for each step, None where a dump has nothing of it."""
@@ -27,12 +30,28 @@ class NormSeries(NamedTuple):
         return len(self.steps) * sum(len(part.names) for part in (self.blocks, self.layers) if part)
 
 
+class BesideWeights(NamedTuple):
+    """The L2 norms of layers and of their weights, step by step."""
+
+    norms: NamedNorms
+    weights: NamedNorms
+
+
 class LayerStep(NamedTuple):
     """The norm of one layer in one dump, None where the dump has nothing of it."""
 
     input: str | list[str]
     step: int | None
     layer: str
+    norm: float | None
+
+
+class KindStep(NamedTuple):
+    """The norm of one kind of module in one dump, None where the dump has nothing of it."""
+
+    input: str | list[str]
+    step: int | None
+    kind: str
     norm: float | None
 
 

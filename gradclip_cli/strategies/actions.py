@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.transforms import clamp, scale, zero_nonfinite
+from gradclip_cli.numerics.transforms import clamp, scale, scale_apart, zero_nonfinite
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.strategies.base import Group, Strategy
 
@@ -85,6 +85,30 @@ class Clamp(NamedTuple):
 
     def at(self, start: int) -> "Action":
         """Return itself: all elements are changed alike."""
+        return self
+
+
+class ScaleApart(NamedTuple):
+    """Multiplies elements up to a limit by one factor, and those beyond it by another."""
+
+    limit: float
+    within: Scale
+    beyond: Scale
+    factor: None = None
+
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
+        """Whether any |x| is beyond the limit, or the others change."""
+        return (max_abs > self.limit) | self.within.changes(max_abs, nan, infinite)
+
+    def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
+        """Multiply; return how many elements are beyond the limit."""
+        if math.isinf(self.limit):
+            return self.within.apply(raw, dtype, work)
+        within, beyond = ((one.numerator, one.denominator) for one in (self.within, self.beyond))
+        return scale_apart(raw, dtype, self.limit, within, beyond, work)
+
+    def at(self, start: int) -> "ScaleApart":
+        """Return itself: where an element is does not matter."""
         return self
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.strategies.base import Group, Norm, Strategy
-from gradclip_cli.strategies.builtin import CLIP_PER_PARAM_TYPE, GLOBAL
+from gradclip_cli.strategies.builtin import CLIP_PER_PARAM_TYPE, ELEMENTWISE, GLOBAL
 from gradclip_cli.thresholds.base import FLAG, Named, Parameter
 from gradclip_cli.thresholds.histories import ZClip
 
@@ -15,13 +15,15 @@ class AdaptiveRule(Named):
     """A rule that decides at each step from the norms so far; each group has its own history.
 
     `own` is the strategy that it is for, used where a user names none; if it is `bound`, no other kind of group will do.
-    A rule that `skips` leaves out whole steps; one that `joins` makes L2 norms of several groups one.
+    A rule that `skips` leaves out whole steps; one that `joins` makes L2 norms of several groups one. One that `rereads` looks at
+    elements again, once it knows their limits.
     """
 
     own: Strategy = GLOBAL
     bound: bool = False
     skips: bool = False
     joins: bool = False
+    rereads: bool = False
     idle: Callable[["AdaptiveRule"], int] | None = None
 
     @property
@@ -60,6 +62,9 @@ def _half(least: int) -> Callable[[AdaptiveRule], int]:
 
 _WINDOW, _OLMO_WINDOW = (2.0, 1e6), (19.0, 1e6)
 """Limits of windows; OLMo-core judges nothing with fewer norms."""
+
+_RATE = 0.0, 0.99999
+"""Limits of the rate of a moving mean that is corrected for its bias, which 1 has no correction for."""
 
 ADAPTIVE_RULES: tuple[AdaptiveRule, ...] = (
     AdaptiveRule("autoclip", "AutoClip (Seetharaman 2020)", 10.0, (0.0, 100.0)),
@@ -108,6 +113,17 @@ ADAPTIVE_RULES: tuple[AdaptiveRule, ...] = (
         own=CLIP_PER_PARAM_TYPE,
         bound=True,
         joins=True,
+    ),
+    AdaptiveRule(
+        "stable-spam",
+        "Stable-SPAM (Huang 2025), limits elements, then scales each tensor",
+        0.999,
+        _RATE,
+        first="theta",
+        parameters=(Parameter("gamma1", 0.7, _RATE), Parameter("gamma2", 0.9, _RATE), Parameter("eps", 1e-8)),
+        own=ELEMENTWISE,
+        bound=True,
+        rereads=True,
     ),
     AdaptiveRule(
         "skip-olmo",

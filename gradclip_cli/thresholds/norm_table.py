@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.thresholds.base import Summary
+from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
+from gradclip_cli.thresholds.stable_spam import Elements
 
 
 class Step(NamedTuple):
@@ -95,6 +97,20 @@ class NormTable:
     def first(self, steps: int) -> "NormTable":
         """Return the table of the first steps alone."""
         return NormTable(self.groups, self.norms[:steps], None if self.absent is None else self.absent[:steps])
+
+    def joined(self, names: Sequence[str], p: float) -> "NormTable":
+        """Return the P-norms of all groups of the same name; `names` has one for each group, which is then a layer.
+
+        It is this table itself where each group has its own name. A name is absent where all of its groups are.
+        """
+        if list(names) == [group.layer for group in self.groups]:
+            return self
+        place = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        place_of = np.array([place[name] for name in names], np.int32)
+        order = np.argsort(place_of, kind="stable")
+        starts = np.flatnonzero(np.diff(place_of[order], prepend=-1)).tolist()
+        absent = None if self.absent is None else np.logical_and.reduceat(self.absent[:, order], starts, axis=1)
+        return NormTable([GroupName(name) for name in place], group_norms(self.norms[:, order], starts, p), absent)
 
     def steps_of(self, k: int) -> list[float | None]:
         """Return the norms of group `k` step by step, None where it is absent."""
@@ -196,6 +212,7 @@ class SeriesNorms(NamedTuple):
     l2: L2Norms | None = None  # only if strategies are tried
     counts: Counts | None = None  # only of a single dump
     own: Mapping[str, OwnNorms] = {}  # by strategy, of those that compare others; nobody changes it
+    elements: Elements | None = None  # of tensors, only if a rule looks at them again
 
     def without_outstanding(self) -> "SeriesNorms":
         """Return the norms of the steps that were not captured for what they are like: those are no sample of the run.
@@ -215,6 +232,7 @@ class SeriesNorms(NamedTuple):
             blocks=layers if self.blocks is self.layers else self.blocks.of_steps(rows),
             l2=None if self.l2 is None else self.l2.of_steps(rows),
             own={name: one.of_steps(rows) for name, one in self.own.items()},
+            elements=None if self.elements is None else self.elements.of_steps(rows),
         )
 
     def compared(self, strategy: Strategy) -> NormTable:

@@ -15,6 +15,7 @@ from gradclip_cli.thresholds.aggc import aggc
 from gradclip_cli.thresholds.histories import AutoClip, History, ZClip
 from gradclip_cli.thresholds.samples import Mask, Matrix
 from gradclip_cli.thresholds.skipping import Judged, above, llmc, maxtext, olmo
+from gradclip_cli.thresholds.stable_spam import Elements, Limited, stable_spam
 
 _JUDGES: Mapping[str, Callable[[Matrix, AdaptiveRule], Judged]] = {
     "skip-olmo": olmo,
@@ -28,7 +29,8 @@ class Replay(NamedTuple):
     """What a rule does, steps × groups: thresholds (inf where there is none), what it skips, and factors of its own.
 
     A factor is the quotient of `numerators` and `denominators`; these are None where the strategy has the factor of a threshold.
-    `vanished` counts the norms above 0 that are not clipped since their threshold would be 0.
+    They are those of the largest elements where these are limited, and `limited` has those of the others. `vanished` counts the
+    norms above 0 that are not clipped since their threshold would be 0.
     """
 
     thresholds: Matrix
@@ -36,6 +38,7 @@ class Replay(NamedTuple):
     numerators: Matrix | None = None
     denominators: Matrix | None = None
     vanished: int = 0
+    limited: Limited | None = None
 
     def ratios(self, strategy: Strategy, norms: Matrix, epsilon: float) -> tuple[Matrix, Matrix]:
         """Return the numerators and denominators of the factors of norms; both are 1 where nothing changes."""
@@ -45,12 +48,24 @@ class Replay(NamedTuple):
 
 
 def replay(
-    rule: AdaptiveRule, norms: Matrix, present: Mask, whole: NDArray[np.float64], names: Sequence[str] = ()
+    rule: AdaptiveRule,
+    norms: Matrix,
+    present: Mask,
+    whole: NDArray[np.float64],
+    names: Sequence[str] = (),
+    elements: Elements | None = None,
 ) -> Replay:
     """Replay a rule over norms (steps × groups), of which each step has those that are `present`.
 
-    `whole` has the norm of each whole dump, `names` those of tensors. The steps that have a group are its history.
+    `whole` has the norm of each whole dump, `names` those of tensors, and a rule that rereads asks `elements`. The steps that
+    have a group are its history.
     """
+    if rule.rereads:
+        if elements is None:
+            raise ValueError(f"{rule} needs elements")
+        limits, limited = stable_spam(norms, present, rule, elements)
+        none = np.zeros(norms.shape, np.bool_)
+        return Replay(limits, none, limited.largest, limited.denominators, limited=limited)
     if rule.name in ("adagc", "aggc"):
         own = adagc(norms, present, whole, rule) if rule.name == "adagc" else aggc(norms, present, names, rule)
         return Replay(own[0], np.zeros(norms.shape, np.bool_), *own[1:])

@@ -77,7 +77,6 @@ SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
 _BEYOND = {
-    "stable-spam": "the norm after its limit on elements, which only another look at every element gives",
     "spam": "the second moments of Adam",
     "qk-clip": "attention logits",
 }

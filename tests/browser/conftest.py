@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser
-from support.made_runs import SHOWN
+from support.made_runs import LEARNING_RATE, SHOWN
 from support.wide_report import report_of, wide_run
 
 from browser.chromium import launched
@@ -62,8 +62,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         if name == WIDE:
             path.write_text(page(report_of(wide_run(), name)), encoding="utf-8")
         else:
-            inputs, against = runs(name)
-            report(inputs, path, title=name, against=against, static=static, values=name in VALUES)
+            inputs, against, weights = runs(name)
+            report(
+                inputs,
+                path,
+                title=name,
+                against=against,
+                static=static,
+                values=name in VALUES,
+                weights=() if weights is None else weights,
+                lr=None if weights is None else LEARNING_RATE,
+            )
         return path
 
     return write

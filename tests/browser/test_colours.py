@@ -9,7 +9,7 @@ GROUND = "getComputedStyle(document.body).backgroundColor + getComputedStyle(doc
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["exploding", "two", "log", "one-dump", "hostile"])
+@pytest.mark.parametrize("name", ["exploding", "two", "log", "one-dump", "weights", "hostile"])
 def test_texts_stand_out(name: str, dark: bool, opened: Open) -> None:
     """Each text, drawn or not, has a contrast of at least 4.5 with what is behind it."""
     one = opened(name, dark=dark)

@@ -32,7 +32,7 @@ def letters(path: Path) -> set[str]:
 def exploding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide the figures of the run that explodes, as SVG, PNG and PDF."""
     folder = tmp_path_factory.mktemp("figures")
-    inputs, _ = SHOWN["exploding"](folder)
+    inputs = SHOWN["exploding"](folder).inputs
     for format in ("svg", "png", "pdf"):
         report(inputs, figures=folder / "figures", format=format, values=True)
     return folder / "figures"
@@ -74,7 +74,7 @@ def test_names_of_all_scripts_can_be_taken_out_of_a_pdf(tmp_path: Path) -> None:
 
 def test_figures_are_the_same_bytes_each_time(exploding: Path, tmp_path: Path) -> None:
     """The same run makes the same figures: they hold no date, no chance and no path."""
-    inputs, _ = SHOWN["exploding"](tmp_path)
+    inputs = SHOWN["exploding"](tmp_path).inputs
     for format in ("svg", "png", "pdf"):
         report(inputs, figures=tmp_path / "again", format=format, values=True)
     assert [

@@ -9,7 +9,7 @@ from browser.opened import Mark, Opened
 from browser.readable import COVERED
 
 WIDTHS = (390, 800, 1280, 2000)
-RUNS = ("exploding", "vanishing", "log", "two", "one-dump", "all-nan", "planted", "hostile", "long-log")
+RUNS = ("exploding", "vanishing", "log", "two", "one-dump", "all-nan", "planted", "weights", "hostile", "long-log")
 
 ROOM = """() => {
   const box = (document.querySelector('#charts') || document.body).getBoundingClientRect();

@@ -31,7 +31,7 @@ def test_pictures_are_told_in_words(opened: Open) -> None:
         assert len(picture.get_attribute("aria-label") or "") > 20
 
 
-@pytest.mark.parametrize("name", ["exploding", "two", "log", "hostile", "one-dump"])
+@pytest.mark.parametrize("name", ["exploding", "two", "log", "weights", "hostile", "one-dump"])
 def test_a_static_page_has_pictures_and_no_script(name: str, opened: Open) -> None:
     """A static page holds no script and no handler of events; its pictures are drawings whose words are text."""
     one = opened(name, static=True)

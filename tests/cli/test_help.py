@@ -164,7 +164,7 @@ def test_help_all_of_the_program(run: Run) -> None:
 @pytest.mark.parametrize(
     ("command", "kinds"),
     [
-        ("stats", "total, block, kind, layer, param, step or all, or by layer,step or block,step together"),
+        ("stats", "total, block, kind, layer, param, step or all, or by layer,step, block,step or kind,step together"),
         ("apply", "total, block, kind, layer, param, step or all"),
         ("check", "finding or all"),
         ("diff", "step, block, param or all"),

@@ -43,3 +43,16 @@ def test_rows_of_kinds(argv: list[str], columns: str, expected: list[str], two: 
     assert sorted(lines[: len(expected)]) == sorted(expected)
     table = run(*argv, "--by", "kind").out
     assert all(row.partition(",")[0] in table for row in expected)
+
+
+def test_rows_of_kinds_and_steps(two: Path, run: Run) -> None:
+    """Each kind has a row for each step, None where a dump has nothing of it, whichever of the two is named first."""
+    found = run("stats", "run", "--by", "step,kind", "--csv", "--no-headers", "--columns", "kind,step,norm")
+    assert found.out.split() == [
+        "h.*.q,1,5.0",
+        "h.*.q,2,5.0",
+        "h.*.k,1,12.0",
+        "h.*.k,2,12.0",
+        "head,1,84.0",
+        "head,2,84.0",
+    ]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.command import GRADCLIP, Run, Save
-from support.matrices import crossed, every_second
+from support.matrices import crossed, every_second, heavy
 
 from gradclip_cli.cli import COMMANDS
 
@@ -362,7 +362,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [pytest.param(one, marks=heavy if one == "report" else ()) for one in COMMANDS])
 def test_the_first_line_of_every_table(command: str, save: Save, shell: Shell) -> None:
     """`| head -1` after any command shows its first line and ends quietly."""
     save("many.safetensors", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})

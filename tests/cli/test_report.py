@@ -20,11 +20,12 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def runs(save: Save) -> None:
-    """Two runs, of which `b` lacks the first step; `bad` with a file that is no dump; and a log."""
-    for folder in ("a", "b", "bad"):
+    """Two runs, of which `b` lacks the first step; another, `z`; `bad` with a file that is no dump; and a log."""
+    for folder in ("a", "b", "bad", "z"):
         Path(folder).mkdir()
     for step, run in ((1, "a"), (2, "a"), (2, "b"), (1, "bad")):
         save(f"{run}/step{step}.npz", **{"l.w": [3.0 * step, 4.0]})
+    save("z/step1.npz", **{"m.w": [1.0]})
     Path("bad/step2.npz").write_bytes(b"no dump")
     Path("a.csv").write_text("step,grad_norm\n1,1.0\n2,2.0\n")
 
@@ -34,6 +35,7 @@ WRITTEN = {
     "a/ -o page.html --title x --static": {"page.html": "x, static\n"},
     "a.csv -o page.html": {"page.html": "a.csv\n"},
     "a b -o page.html --against a.csv": {"page.html": "a and 1 more\n"},
+    "a -o page.html --by kind --weights a/step1.npz --lr 0.1 --against z": {"page.html": "a\n"},
     "a --figures new": {f"new/{name}.svg": "drawn" for name in PICTURES},
     "a --figures new/ --format pdf -o new/page.html": {
         **{f"new/{name}.pdf": "drawn" for name in PICTURES},
@@ -70,6 +72,7 @@ REFUSED = {
     "a -o page.html --column x": (2, "--column chooses a column of a log"),
     "a -o page.html --steps 1 --along 0": (2, "--steps and --along exclude each other"),
     "a.csv -o page.html --values": (2, "--values counts elements of gradients, and a log holds norms; leave it out"),
+    "a.csv -o page.html --by kind": (2, "--by kind groups layers, and a.csv has none; leave it out"),
     "a.csv -o page.html --scheduler tcp://h:1": (
         2,
         "--scheduler is for gradients, and a.csv is a log of norms; leave it out",

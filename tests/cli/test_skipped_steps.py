@@ -104,6 +104,15 @@ def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) 
         (["stats", "run", "--try", "skip-above"], "needs a number, as in skip-above:10"),
         (["stats", "log.csv", "--try", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
         (["stats", "log.csv", "--rule", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
+        (
+            ["stats", "log.csv", "--try", "stable-spam"],
+            "stable-spam:0.999 needs the elements of each tensor at each step",
+        ),
+        (
+            ["apply", "run", "--dry-run", "-t", "stable-spam", "-s", "ClipL2PerLayer"],
+            "is for clip-elementwise-absolute-value",
+        ),
+        (["apply", "run", "--dry-run", "-t", "stable-spam:1"], "stable-spam needs a number from 0 to 0.99999, not '1'"),
     ],
 )
 def test_what_does_not_fit_is_wrong_usage(argv: list[str], reason: str, run_of_forty: None, run: Run) -> None:

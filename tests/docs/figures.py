@@ -8,7 +8,7 @@ from pathlib import Path
 
 from browser.chromium import launched
 from browser.opened import Opened
-from support.made_runs import exploding
+from support.made_runs import LEARNING_RATE, exploding, weights_beside
 
 from docs.places import DOCS
 from gradclip_cli import report
@@ -20,9 +20,11 @@ TITLE, WIDTH, HEIGHT = "run 7", 1100, 1340
 
 
 def draw(folder: Path) -> None:
-    """Write each picture of the run that explodes as SVG."""
+    """Write each picture of the run that explodes as SVG, with weights, which the photograph has not."""
     with tempfile.TemporaryDirectory(prefix="gradclip-docs-") as name:
-        report(exploding().write(Path(name, TITLE)), figures=folder, format="svg", values=True, overwrite=True)
+        run, weights = exploding(), Path(name, "weights")
+        inputs, beside = run.write(Path(name, TITLE)), weights_beside(run).write(weights)
+        report(inputs, figures=folder, values=True, weights=beside, lr=LEARNING_RATE, overwrite=True)
 
 
 def photograph(path: Path) -> None:

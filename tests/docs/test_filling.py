@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.matrices import heavy
 
 from docs.filling import PART, PARTS, filled
 from docs.places import BLOCK, README, name_of, pages
@@ -11,7 +12,11 @@ from docs.session import ExampleError, Session
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="installed without its README")
 
 
-@pytest.mark.parametrize("page", pages(), ids=name_of)
+PAGES = [pytest.param(page, id=name_of(page), marks=() if page == README else heavy) for page in pages()]
+"""`make docs` tries all of them."""
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_filled_in(page: Path) -> None:
     """Examples run, show what stands below them, and tables are the program's; `make docs-source` writes them."""
     text = page.read_text(encoding="utf-8")

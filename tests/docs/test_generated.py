@@ -7,6 +7,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from support.matrices import heavy
 from support.shell import shell
 
 from docs import man, picture
@@ -18,6 +19,7 @@ from docs.session import in_process
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="installed without its README")
 
 
+@heavy  # `make docs` runs it, too
 @pytest.mark.parametrize(("path", "make"), [pytest.param(path, make, id=name_of(path)) for path, make in files()])
 def test_a_generated_file_is_current(path: Path, make: Callable[[], str]) -> None:
     """A generated file is what the program makes of it today."""

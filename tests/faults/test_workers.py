@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.matrices import crossed
 
 TESTS = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TESTS), "OPENBLAS_NUM_THREADS": "1"}
@@ -156,8 +157,13 @@ def test_a_thread_of_a_host(tmp_path: Path) -> None:
     assert (run.stdout, run.stderr) == ("[True, True]\n328350\n", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-@pytest.mark.parametrize("argv", [["stats"], ["apply", "-s", "clip-by-global-norm", "-t", "1", "-o", "out.npz"]])
+@pytest.mark.parametrize(
+    ("argv", "number"),
+    crossed(
+        [["stats"], ["apply", "-s", "clip-by-global-norm", "-t", "1", "-o", "out.npz"]],
+        [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL],
+    ),
+)
 def test_a_command_that_is_ended(argv: list[str], number: signal.Signals, dump: Path, tmp_path: Path) -> None:
     """The command ends by its signal at once, without a word; its workers end with it, and no output is there."""
     process = started(COMMAND.format(slow=0.1, deadly=False), *argv, str(dump), cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Train with every fault, ask `check`, and compare the table with that of the docs: `make gallery`; `--write` writes it."""
+"""Train with faults and with two learning rates, and hold the tables of the docs: `make gallery`; `--write` writes them."""
 
 import sys
 import tempfile
@@ -7,28 +7,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import gradclip_cli
+from gallery import rates
 from gallery.faults import FAULTS, SEEDS
 from gallery.training import Fault, train
 from gradclip_cli.checks import NAMES
 from gradclip_cli.inputs.naming import block_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rules-on-planted-faults.md"
+DOCS = Path(__file__).parents[2] / "docs"
 START, END = "<!-- gallery -->\n", "<!-- end of gallery -->\n"
 
 
 def main(write: bool) -> int:
-    """Return 0 if the table of the docs is the one that is found now."""
+    """Return 0 if the tables of the docs are those that are found now."""
     with tempfile.TemporaryDirectory(prefix="gradclip-gallery-") as folder:
         found = {fault.name: [_rules(fault, seed, Path(folder)) for seed in SEEDS] for fault in FAULTS}
-    table = "".join(_table(found))
+        tables = {
+            DOCS / "reference" / "rules-on-planted-faults.md": "".join(_table(found)),
+            DOCS / "how-to" / "is-my-learning-rate-too-high.md": "".join(rates.table(Path(folder))),
+        }
+    others = [_is_other(page, table, write) for page, table in tables.items()]
+    return int(any(others) and not write)
+
+
+def _is_other(page: Path, table: str, write: bool) -> bool:
+    """Return whether a page has another table; with `write`, give it this one."""
     print(table)
-    page = PAGE.read_text(encoding="utf-8")
-    head, _, rest = page.partition(START)
-    tail = rest.partition(END)[2]
-    now = f"{head}{START}{table}{END}{tail}"
+    text = page.read_text(encoding="utf-8")
+    head, _, rest = text.partition(START)
+    now = f"{head}{START}{table}{END}{rest.partition(END)[2]}"
     if write:
-        PAGE.write_text(now, encoding="utf-8")
-    return int(now != page and not write)
+        page.write_text(now, encoding="utf-8")
+    return now != text
 
 
 def _rules(fault: Fault, seed: int, root: Path) -> Mapping[str, bool]:

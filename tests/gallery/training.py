@@ -75,7 +75,7 @@ class Fault(NamedTuple):
     """What goes wrong in a training: `expected` names the rules that should find it, `where` the block that they should name.
 
     `build` changes the model once, `before` the model before each step, `labels` each batch, `after` the gradients after each
-    backward pass. `rate` multiplies the learning rate.
+    backward pass. `rate` multiplies the learning rate; `plain` is SGD in place of AdamW.
     """
 
     name: str
@@ -88,12 +88,13 @@ class Fault(NamedTuple):
     warm_up: int = WARM_UP
     zero_grad: bool = True
     half: bool = False
+    plain: bool = False
     tied: bool = False
     steps: int = STEPS
 
 
-def train(fault: Fault, seed: int, folder: Path) -> list[float]:
-    """Train with a fault, write one dump a step before clipping, and return the losses; the optimizer sees clipped gradients."""
+def train(fault: Fault, seed: int, folder: Path, weights: Path | None = None) -> list[float]:
+    """Train with a fault, write one dump a step, and the weights before it where `weights` is given, and return the losses."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -102,11 +103,12 @@ def train(fault: Fault, seed: int, folder: Path) -> list[float]:
     model = Model(len(set(text)), tied=fault.tied)
     fault.build(model)
     model = model.half() if fault.half else model
-    optimizer = (
-        torch.optim.SGD(model.parameters(), lr=RATE) if fault.half else torch.optim.AdamW(model.parameters(), lr=RATE)
-    )
+    optimizer_of = torch.optim.SGD if fault.half or fault.plain else torch.optim.AdamW
+    optimizer = optimizer_of(model.parameters(), lr=RATE)
     losses = []
-    folder.mkdir(parents=True)
+    for one in (folder, weights):
+        if one is not None:
+            one.mkdir(parents=True)
     for step, batch in enumerate(_batches(text, generator, fault.steps)):
         fault.before(model, step)
         for group in optimizer.param_groups:
@@ -115,6 +117,8 @@ def train(fault: Fault, seed: int, folder: Path) -> list[float]:
             optimizer.zero_grad()
         losses.append(_backward(model, fault.labels(batch, step, generator)))
         _dump(model, folder / f"step_{step:06d}.safetensors", tied=fault.tied)
+        if weights is not None:
+            save_file(dict(model.named_parameters()), weights / f"step_{step:06d}.safetensors")
         optimizer.step()
     return losses
 

@@ -29,14 +29,16 @@ STEPS, TENSORS = (
 
 
 def reports() -> dict[str, RunReport]:
-    """Return the reports by the names of their files: a run that is held against another, and one dump."""
+    """Return the reports by the names of their files: a run that is held against another, and one dump, with weights."""
     with tempfile.TemporaryDirectory(prefix="gradclip-golden-") as name:
-        run, other = Path(name, "run"), Path(name, "other")
+        run, other, weights = Path(name, "run"), Path(name, "other"), Path(name, "weights.safetensors")
         _write(run, faults=True)
         _write(other, faults=False)
+        save_file({tensor: np.array([12.0, 16.0], np.float32) for tensor in TENSORS}, weights)
+        beside = (str(weights),)
         return {
-            "run": run_report(str(run), "run", str(other), tries=("clip-by-global-norm:10",)),
-            "dump": run_report(str(run / "step_00003.safetensors"), "dump"),
+            "run": run_report(str(run), "run", str(other), ("clip-by-global-norm:10",), beside, 2.0**-10),
+            "dump": run_report(str(run / "step_00003.safetensors"), "dump", weights=beside),
         }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 from support.official import BFLOAT16, bits, load_safetensors
 
 import gradclip_cli
@@ -16,7 +17,10 @@ from gradclip_cli import GradclipError
 from hostile.cases import Arrays, Case
 from hostile.every import CASES
 
-EVERY = [pytest.param(case, suffix, id=f"{suffix[1:]}-{case.name}") for case, suffix in CASES]
+EVERY = [
+    pytest.param(case, suffix, id=f"{suffix[1:]}-{case.name}", marks=heavy if k % 2 else ())
+    for k, (case, suffix) in enumerate(CASES)
+]
 
 
 def norm(arrays: Arrays) -> float:

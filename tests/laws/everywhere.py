@@ -30,7 +30,13 @@ from laws.pieces import patch_pieces
 
 TYPES = (1.0, 2.0, float("inf"))
 STEPS = 3
-TRIES = ("clip-by-value:0.01", "clip-l2-per-layer:median", "clip-by-global-norm:1", "renormalize-l2-per-layer")
+TRIES = (
+    "clip-by-value:0.01",
+    "clip-l2-per-layer:median",
+    "clip-by-global-norm:1",
+    "renormalize-l2-per-layer",
+    "stable-spam",
+)
 UNITS = ("agc:0.25", "clip-by-unit-norm:median")
 RULES = ("mean", "zscore:1", "autoclip:50", "zclip")
 
@@ -124,6 +130,7 @@ def reports(folder: Path, way: Way, size: str) -> Iterator[tuple[str, Report]]:
         for strategy in STRATEGIES if size == "large" else NORMED[-2:]:
             if p == 2.0 or strategy.takes_norm:
                 yield f"apply {p} {strategy.name}", _applied(paths[:2], strategy, p, told)
+    yield "apply stable-spam", gradclip_cli.apply(paths, threshold="stable-spam", dry_run=True, **told)
 
 
 def _applied(paths: list[Path], strategy: Any, p: float, told: dict[str, Any]) -> Report:

@@ -55,7 +55,7 @@ def digests(folder: Path, size: str, changed: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def agree(folder: Path, size: str, sizes: Sequence[str]) -> None:
+def agree(folder: Path, size: str, sizes: Sequence[str], each: int = 1) -> None:
     """Hold every report of every process against the others that were asked the same, in whatever way they read.
 
     The process that is left as it is reads as `size` says, the others in turn as `sizes` say.
@@ -64,7 +64,7 @@ def agree(folder: Path, size: str, sizes: Sequence[str]) -> None:
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     processes = [
         ("as it is", {}, size),
-        *((*one, here) for one, here in zip(environments().items(), cycle(sizes), strict=False)),
+        *((*one, here) for one, here in zip([*environments().items()][::each], cycle(sizes), strict=False)),
     ]
     for name, changed, here in processes:
         for way, digest in digests(folder, here, changed).items():
@@ -75,7 +75,7 @@ def agree(folder: Path, size: str, sizes: Sequence[str]) -> None:
 
 def test_reports_on_every_processor(tmp_path: Path) -> None:
     """`stats`, `apply`, `diff` and `check` say the same to the last digit, in every format, order, and number of threads."""
-    agree(tmp_path / "dumps", "small", "012")
+    agree(tmp_path / "dumps", "small", "012", each=3)
 
 
 @pytest.mark.heavy

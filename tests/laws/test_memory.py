@@ -125,6 +125,7 @@ def test_comparing_takes_no_more(roomy: Path) -> None:
     assert peak < CEILING
 
 
+@heavy
 def test_comparing_ranks_takes_no_more(roomy: Path) -> None:
     """Comparing ranks with pieces of 180 MB, after their copies were seen to be the same, takes less than 160 MiB."""
     (ranks := roomy / "ranks").mkdir()
@@ -189,8 +190,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("command", "ceiling"),
     [
         (["stats", "-f", "json"], 180),
-        (["check", "-f", "json"], 260),
-        (["ls", "-f", "json"], 120),
+        pytest.param(["check", "-f", "json"], 260, marks=heavy),
+        pytest.param(["ls", "-f", "json"], 120, marks=heavy),
         (["apply", "-q", "-s", "clip-by-global-norm", "-t", "1", "-o"], 180),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.matrices import crossed
 from support.official import (
     BFLOAT16,
     FLOATS,
@@ -72,8 +73,7 @@ def in_file_order(path: Path, tensors: Tensors) -> Path:
     return path
 
 
-@pytest.mark.parametrize("strategy", THRESHOLDS)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("format", "strategy"), crossed(FORMATS, THRESHOLDS))
 def test_threads(format: str, strategy: str, tensors: Tensors, tmp_path: Path) -> None:
     """A result does not depend on the number of threads."""
     path = save(tmp_path, format, tensors)
@@ -119,8 +119,7 @@ def with_scalar(path: Path, tensors: Tensors) -> None:
                 file[name] = array
 
 
-@pytest.mark.parametrize("strategy", THRESHOLDS)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("format", "strategy"), crossed(FORMATS, THRESHOLDS))
 def test_order_in_the_file(format: str, strategy: str, tensors: Tensors, tmp_path: Path) -> None:
     """A result does not depend on the order of the tensors in the file."""
     names = list(tensors)

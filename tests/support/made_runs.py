@@ -143,11 +143,23 @@ def long_log(steps: int = 10_000) -> MadeRun:
     return MadeRun(["all"], norms[:, None])
 
 
+def weights_beside(run: MadeRun) -> MadeRun:
+    """Return one dump of weights: of normalisation and biases, and others a hundred times as large."""
+    scales = [0.05 if "norm" in name or "bias" in name else 5.0 for name in run.names]
+    noise = np.exp(np.random.default_rng(6).normal(0, 0.4, len(scales)))
+    return MadeRun(run.names, (np.array(scales) * noise)[None])
+
+
+LEARNING_RATE = 0.005
+"""That of a run with weights."""
+
+
 class ShownRun(NamedTuple):
-    """A run in a folder: what the command is given, and the run that it is held against, if there is one."""
+    """A run in a folder: what the command is given, the run that it is held against, and its weights, if there are any."""
 
     inputs: Path
     against: Path | None = None
+    weights: Path | None = None
 
 
 def _columns(run: MadeRun, part: str) -> list[int]:
@@ -159,6 +171,11 @@ def _two(folder: Path) -> ShownRun:
     return ShownRun(exploding().write(folder / "bad"), good)
 
 
+def _with_weights(folder: Path) -> ShownRun:
+    run = planted()
+    return ShownRun(run.write(folder / "run"), weights=weights_beside(run).write(folder / "weights"))
+
+
 SHOWN: Mapping[str, Callable[[Path], ShownRun]] = {
     "exploding": lambda folder: ShownRun(exploding().write(folder / "exploding")),
     "vanishing": lambda folder: ShownRun(vanishing().write(folder / "vanishing")),
@@ -168,6 +185,7 @@ SHOWN: Mapping[str, Callable[[Path], ShownRun]] = {
     "one-tensor": lambda folder: ShownRun(one_tensor().write(folder / "one-tensor")),
     "all-nan": lambda folder: ShownRun(all_nan().write(folder / "all-nan")),
     "planted": lambda folder: ShownRun(planted().write(folder / "planted")),
+    "weights": lambda folder: _with_weights(folder / "weights"),
     "hostile": lambda folder: ShownRun(hostile().write(folder / "hostile")),
     "long-log": lambda folder: ShownRun(long_log().write_log(folder / "long" / "trainer_state.json")),
 }

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.collect import Collected
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.report import report
-from gradclip_cli.commands.stats.rows import RowLayout
+from gradclip_cli.commands.stats.rows import RowLayout, block_norms
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.numerics.dtypes import FLOAT32
 from gradclip_cli.reports.check import CheckReport

@@ -15,6 +15,7 @@ from gradclip_cli.commands.apply.group_decision import Decision, decide_group
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms, whole_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.commands.apply.units import BROKEN, WITHOUT
+from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
@@ -106,8 +107,13 @@ class Decisions(NamedTuple):
         return str(plan.threshold) if isinstance(plan.threshold, Rule | AdaptiveRule) else None
 
 
-def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump], weights: Weights | None = None) -> Decisions:
-    """Decide for all dumps, in the order of their steps; raise a GradclipError where the plan does not fit them."""
+def decide(
+    plan: ApplyPlan, dumps: Sequence[MeasuredDump], weights: Weights | None = None, run: Run | None = None
+) -> Decisions:
+    """Decide for all dumps, in the order of their steps; raise a GradclipError where the plan does not fit them.
+
+    A rule that looks at elements again needs the run.
+    """
     check_taken(dumps, plan.selection)
     dumps, differences = as_series(plan, dumps)
     check_layers(dumps, plan.overrides)
@@ -116,7 +122,8 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump], weights: Weights | No
     paths = [dump.source.files[0] for dump in dumps]
     partitions = [norm_groups(dump, plan, weights) for dump in dumps]
     differences = [*differences, *_on_units(plan, dumps, partitions, weights)]
-    groups, notes = resolve_adaptive(plan, partitions, paths, whole_norms(plan, dumps))
+    again = None if run is None else (dumps, run)
+    groups, notes = resolve_adaptive(plan, partitions, paths, whole_norms(plan, dumps), again)
     usual = _without_outstanding(dumps)
     samples, own_paths = [groups[k] for k in usual], [paths[k] for k in usual]
     chosen, more = choose_thresholds(plan, samples, own_paths)

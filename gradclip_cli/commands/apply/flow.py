@@ -13,11 +13,13 @@ from gradclip_cli.inputs.ordering import expect_all, in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.remote.kept import read_twice
 
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    with Outputs(plan.overwrite, plan.folder, tidy=run.workers.far) as outputs:
+    files = [file for source in plan.inputs for file in source.files]
+    with read_twice(files), Outputs(plan.overwrite, plan.folder, tidy=run.workers.far) as outputs:
         if not plan.overwrite:
             check_new(plan.inputs, plan.targets)
         for target in plan.targets:
@@ -29,7 +31,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         dumps = by_step([dump for measure in each for dump in measure()])
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
-        decided = decide(plan, dumps, weights)
+        decided = decide(plan, dumps, weights, run)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written, outputs)
         outputs.commit()

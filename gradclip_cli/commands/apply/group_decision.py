@@ -54,7 +54,7 @@ def decide_group(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> 
         return Decision(group.strategy, threshold, _action(plan, group, threshold))
     units, bases, held, _ = group.units
     if np.isinf(units.norms).any():
-        raise _too_large(group)
+        raise too_large(group.strategy.group)
     norms, limit = units.as_read if plan.nonfinite == "propagate" else units.norms, threshold or math.inf
     with np.errstate(over="ignore"):  # no norm is above a limit that is
         limits = limit if bases is None or math.isinf(limit) else limit * bases
@@ -64,17 +64,18 @@ def decide_group(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> 
     return Decision(group.strategy, threshold, ZeroNonfinite(action) if zeroed else action, ratios)
 
 
-def _too_large(group: NormGroup) -> InputError:
-    what = f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
+def too_large(group: Group) -> InputError:
+    """Return the error for a norm of a kind of group that float64 cannot hold."""
+    what = f"the norm of {group.value} is above {sys.float_info.max:.2g}, the largest float64"
     return InputError(what)
 
 
 def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Action:
     norm = group.norm
     if math.isinf(norm):
-        raise _too_large(group)
-    if group.action is not None and group.finite:
-        return group.action
+        raise too_large(group.strategy.group)
+    if group.action is not None and (group.finite or group.strategy.group is Group.ELEMENT):
+        return group.action  # one of elements follows the policy for NaN itself
     limit = math.inf if threshold is None else threshold
     if group.strategy.group is Group.ELEMENT:
         limit = stored_limit(limit, group.scale)

@@ -29,14 +29,14 @@ def _zeroed(decided: DumpDecisions) -> str:
 def _skipped(decided: DumpDecisions) -> str:
     counts, names = _found(decided)
     groups = [group for group, _ in decided.decisions if not group.finite and group.strategy.group is not Group.NONE]
-    whole = [group for group in groups if group.strategy.group is not Group.ELEMENT]
+    whole = [group for group in groups if group.strategy.group is not Group.ELEMENT or group.action is not None]
     if not groups:
         return ""
     if not whole:
         return f"{counts} left as they are in {names}"
     if whole[0].strategy.group is Group.DUMP:
         return f"nothing clipped, since {names} has {counts}"
-    kind = whole[0].strategy.group.value
+    kind = (Group.TENSOR if whole[0].action is not None else whole[0].strategy.group).value
     which = shortlist([str(group.key[1]) for group in whole], _MOST)
     return f"{plural(len(whole), kind)} left as read, with {counts}: {which}"
 
@@ -47,6 +47,8 @@ def _propagated(decided: DumpDecisions) -> str:
     factors = {decision.action.factor for _, decision in groups}
     if not groups:
         return ""
+    if factors == {None} and groups[0][0].action is not None:
+        return f"{counts} in {names}: NaN makes all of a tensor NaN, an infinity makes its other elements 0"
     if factors == {None}:
         return f"{counts} taken as they are in {names}: NaN stays, an infinity is clipped"
     shown = sorted({f"{factor:.4g}" for factor in factors if factor is not None})

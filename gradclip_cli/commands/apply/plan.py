@@ -153,9 +153,17 @@ class ApplyPlan:
     @property
     def has_adaptive(self) -> bool:
         """Whether any threshold is one of each step."""
-        return any(
-            isinstance(one, AdaptiveRule) for one in (self.threshold, *(own.threshold for own in self.overrides))
-        )
+        return bool(self._adaptive)
+
+    @property
+    def rereads(self) -> bool:
+        """Whether a rule looks at elements again, once it knows their limits."""
+        return any(rule.rereads for rule in self._adaptive)
+
+    @property
+    def _adaptive(self) -> list[AdaptiveRule]:
+        thresholds = self.threshold, *(override.threshold for override in self.overrides)
+        return [threshold for threshold in thresholds if isinstance(threshold, AdaptiveRule)]
 
     def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
         """Return the strategy and the threshold of a layer: the last pattern that matches wins."""

@@ -219,7 +219,7 @@ class DumpRows:
             factor=_in_common(factors),
             clipped=any(changed),
             strategy=decision.strategy.name,
-            threshold=decision.threshold,
+            threshold=_in_common([one.threshold for one in decisions]),
             peak_before=found.peak_before.item(k),
             peak_after=found.peak_after.item(k),
             params_clipped=sum(changed),

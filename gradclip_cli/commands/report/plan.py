@@ -11,6 +11,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.render.html import PICTURES
 from gradclip_cli.render.html.drawing import FORMATS
+from gradclip_cli.reports.stats_series import BY, LAYER
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import did_you_mean, printable
 
@@ -57,17 +58,24 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """A request for all that a page shows of a run; `against` is another run, `values` asks for counts by magnitude."""
+    """A request for all that a page shows of a run; `against` is another run, `values` asks for counts by magnitude.
+
+    `by` says what the rows of maps are.
+    """
 
     stats: StatsPlan
     title: str
     against: StatsPlan | None = None
     values: bool = False
     wanted: Wanted = Wanted()
+    by: str = LAYER
 
     def __post_init__(self) -> None:
         if not self.title.strip():
             raise UsageError("--title is empty; give a text, or leave it out for the name of the input")
+        if self.by not in BY:
+            hint = did_you_mean(self.by, BY, f"rows are by {', '.join(BY)}")
+            raise UsageError(f"there are no rows by {self.by!r}; {hint}")
         if self.paths.count(STANDARD) > 1:
             raise UsageError("standard input can be read only once; give - once")
         if self.stats.cache and (self.against is None or self.against.logs is not None):

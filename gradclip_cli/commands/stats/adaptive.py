@@ -17,29 +17,35 @@ from gradclip_cli.thresholds.norm_table import NormTable, Step
 from gradclip_cli.thresholds.replays import Replay, replay
 from gradclip_cli.thresholds.rules import BAND
 from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.stable_spam import Elements
 
 _LONGEST = 40
 """The most characters of a list of steps."""
 
 
-def replay_of(rule: AdaptiveRule, table: NormTable, whole: NormTable) -> Replay:
-    """Replay a rule over the norms of a table; `whole` has those of whole dumps.
+def replay_of(rule: AdaptiveRule, table: NormTable, whole: NormTable, elements: Elements | None = None) -> Replay:
+    """Replay a rule over the norms of a table; `whole` has those of whole dumps, `elements` are those of its groups.
 
     Each group has a history of its own, of the steps that have it.
     """
-    return replay(
-        rule, table.norms, table.present, whole.norms[:, 0], list(map(str, table.groups)) if rule.joins else ()
-    )
+    names = list(map(str, table.groups)) if rule.joins else ()
+    return replay(rule, table.norms, table.present, whole.norms[:, 0], names, elements)
 
 
 class AdaptiveRun:
     """An adaptive rule replayed for one strategy: its norms and thresholds (inf where there is none), steps × groups."""
 
     def __init__(
-        self, strategy: Strategy, rule: AdaptiveRule, table: NormTable, epsilon: float, whole: NormTable | None = None
+        self,
+        strategy: Strategy,
+        rule: AdaptiveRule,
+        table: NormTable,
+        epsilon: float,
+        whole: NormTable | None = None,
+        elements: Elements | None = None,
     ) -> None:
         self._strategy, self._rule, self._table = strategy, rule, table
-        self._replay = replay_of(rule, table, table if whole is None else whole)
+        self._replay = replay_of(rule, table, table if whole is None else whole, elements)
         self._thresholds = self._replay.thresholds
         self._epsilon = epsilon
 
@@ -53,6 +59,8 @@ class AdaptiveRun:
     @cached_property
     def _clipped(self) -> Mask:
         """Which norms are clipped; those of steps that are skipped are not."""
+        if self._replay.limited is not None:
+            return self._replay.limited.clipped & self._table.finite
         clipped: Mask = np.isfinite(self._factors) & (self._factors != 1) & ~self._replay.skipped
         return clipped
 
@@ -118,6 +126,8 @@ class AdaptiveRun:
         notes = [self._of_skipped_steps(steps) if self._rule.skips else self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
             notes.append(f"only {plural(len(self._thresholds), 'step')}")
+        if self._rule.rereads:
+            notes.append("what is left of a tensor is scaled to a norm near 1")
         if self._table.samples.nonfinite:
             notes.append(f"{plural(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
         return notes

@@ -11,6 +11,7 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ratios import WeightRatios
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.engine.weights import Weights
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.ordering import by_step
@@ -27,10 +28,18 @@ if TYPE_CHECKING:
 Taken = Callable[[MeasuredDump], None]
 
 
+class Located(NamedTuple):
+    """Where the tensors of a dump can be read again, and their names in the series."""
+
+    places: TensorPlaces
+    names: Sequence[str]
+
+
 class Collected(NamedTuple):
     """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps and on weights.
 
-    `nonfinite` are the first dumps of tensors that are not finite, `largest` is known if there are two dumps or more.
+    `nonfinite` are the first dumps of tensors that are not finite, `largest` is known if there are two dumps or more, and
+    `located` has a row for each step if a rule looks at elements again.
     """
 
     layout: SeriesLayout
@@ -40,6 +49,7 @@ class Collected(NamedTuple):
     nonfinite: Sequence[NonfiniteTensor] = ()
     largest: LargestStep | None = None
     ratios: WeightRatios | None = None
+    located: Sequence[Located] = ()
 
 
 class _Collector:
@@ -53,6 +63,7 @@ class _Collector:
         self.failed: list[GradclipError] = []
         self.places: list[StepPlace] = []  # of the dumps taken
         self.nonfinite: list[list[Nonfinite]] = []  # of the dumps taken
+        self.located: list[Located] = []  # of the dumps taken, if they may be read again
         self.largest = LargestStep(plan.norm.type)
         self._kept = KeptNonfinite()
         self._plan, self._tell = plan, taken
@@ -67,6 +78,8 @@ class _Collector:
             self.nonfinite.append(self._kept.of(dump.nonfinite))
             self.largest.take(dump, self.taken)
             self.places.append(dump.place)
+            if self._plan.rereads:
+                self._locate(dump)
             self.taken += 1
             if self._tell is not None:
                 self._tell(dump)
@@ -77,6 +90,12 @@ class _Collector:
     def notes(self) -> Sequence[Note]:
         """Notes on units and weights."""
         return self._beside.notes
+
+    def _locate(self, dump: MeasuredDump) -> None:
+        """Keep where a dump is; those with the same tensors share the list of names."""
+        names = list(dump.named)
+        last = self.located[-1].names if self.located else ()
+        self.located.append(Located(TensorPlaces.of(dump), last if names == last else names))
 
     def fail(self, error: InputError) -> None:
         """Leave out a dump that cannot be read, or raise the error; ignore it among the first `skip_steps` dumps."""
@@ -132,4 +151,6 @@ def collect(
     known = len(kept) > 1 and which is not None and any(one is every[which] for one in kept)
     ratios = WeightRatios.of(found, layout, plan) if found.weights is not None else None
     largest = collected.largest if known else None
-    return Collected(layout, norms, collected.failed, notes, bad, largest, ratios)
+    located = {id(row): one for row, one in zip(collected.series.rows, collected.located, strict=False)}
+    again = [located[id(row)] for row in rows] if located else []
+    return Collected(layout, norms, collected.failed, notes, bad, largest, ratios, again)

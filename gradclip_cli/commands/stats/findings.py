@@ -9,11 +9,10 @@ import numpy as np
 from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.stats.advice import threshold_after
-from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout, order
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
-from gradclip_cli.commands.stats.rows import NormRow
+from gradclip_cli.commands.stats.rows import NormRow, block_names
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.ordering import by_step
 from gradclip_cli.numerics.first_nonfinite import Nonfinite

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.collect import Collected
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.rows import RowLayout
+from gradclip_cli.commands.stats.rows import RowLayout, block_norms
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.norm_logs.joining import JoinedLogs, join_logs
 from gradclip_cli.numerics.dtypes import DType
@@ -60,7 +59,9 @@ def _with_groups(plan: StatsPlan, groups: set[Group]) -> StatsPlan:
         if strategy is not None and strategy.group not in groups:
             what = f"{strategy.name} needs more than the norms that {path} holds"
             if isinstance(rule, AdaptiveRule) and rule.bound:
-                what = f"{rule} needs the norm of each {strategy.group.value} at each step, which {path} does not hold"
+                needed = "elements" if rule.rereads else "norm"
+                kind = Group.TENSOR if rule.rereads else strategy.group
+                what = f"{rule} needs the {needed} of each {kind.value} at each step, which {path} does not hold"
             raise UsageError(f"{what}; clip-by-global-norm needs no more, and dumps of gradients hold all")
     return replace(plan, groups=frozenset(groups))
 

@@ -141,6 +141,12 @@ class StatsPlan:
         return any(strategy.group is Group.UNIT for strategy in self._used)
 
     @property
+    def rereads(self) -> bool:
+        """Whether a rule looks at elements again."""
+        rules = self.rule, *(one.threshold for one in self.tries)
+        return any(isinstance(rule, AdaptiveRule) and rule.rereads for rule in rules)
+
+    @property
     def shown(self) -> tuple[Strategy, ...]:
         """The strategies whose thresholds a screen shows, the one at hand first."""
         if self.every:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.beside import BesideTables
-from gradclip_cli.commands.stats.blocks import block_norms, joined_norms
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.rows import block_norms
 from gradclip_cli.lazy_rows import Coded
 from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.thresholds.exact_sums import group_norms
@@ -45,7 +45,7 @@ class RatioTable(NamedTuple):
 
     def joined(self, names: Sequence[str]) -> "RatioTable":
         """Return the table of layers of the same name together; `names` has one for each group of this table."""
-        return RatioTable(joined_norms(self.weights, names, 2.0), joined_norms(self.norms, names, 2.0), self.lr)
+        return RatioTable(self.weights.joined(names, 2.0), self.norms.joined(names, 2.0), self.lr)
 
 
 def columns_of(table: RatioTable | None, rows: int) -> list[Sequence[float | None]]:

@@ -14,7 +14,7 @@ from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ratios import WeightRatios, columns_of
-from gradclip_cli.commands.stats.series import blocks, module_kinds, series, steps_of
+from gradclip_cli.commands.stats.series import beside_weights, blocks, kind_norms, module_kinds, series, steps_of
 from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
@@ -30,7 +30,7 @@ from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.ratios import Ratio
 from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
-from gradclip_cli.reports.stats_series import BlockStep, LayerStep
+from gradclip_cli.reports.stats_series import BlockStep, KindStep, LayerStep
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes, nonfinite, _, ratios = collected
+    layout, norms, failed, notes, nonfinite, _, ratios, _ = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     usual = norms.without_outstanding()  # what thresholds are chosen from
     offers, runs = candidates(plan, usual), _adaptive_runs(plan, norms)
@@ -52,13 +52,14 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     advised = [recommend(plan, usual, strategy) for strategy in plan.shown]
     dumps = _dumps(plan, norms, ratios)
     single = len(dumps) == 1 and plan.logs is None
+    kinds = kind_norms(layout, norms, plan.norm.type if plan.logs is None else 2.0)
     return StatsReport(
         norm_type=plan.norm.type,
         epsilon=plan.norm.epsilon,
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming, ratios),
-        module_kinds=module_kinds(layout, norms, plan.norm.type if plan.logs is None else 2.0, ratios),
+        module_kinds=module_kinds(layout, kinds, ratios),
         layers=LazyRows(
             StatsLayer._make, Zipped(layout.layers, layers, *columns_of(ratios and ratios.layers, len(layers)))
         ),
@@ -79,11 +80,13 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)) if plan.logs is None else "",
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
-        layer_steps=steps_of(norms.layers, dumps, LayerStep),
-        block_steps=steps_of(norms.blocks, dumps, BlockStep),
+        layer_steps=steps_of(lambda: norms.layers, dumps, LayerStep),
+        block_steps=steps_of(lambda: norms.blocks, dumps, BlockStep),
+        kind_steps=steps_of(kinds, dumps, KindStep),
         series=series(norms),
         **found(plan, layout, norms),
         lr=plan.lr,
+        beside=beside_weights(ratios),
         nonfinite=nonfinite,
     )
 
@@ -115,7 +118,8 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
         return {}
     own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
     return {
-        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL)) for one in own
+        one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL), norms.elements)
+        for one in own
     }
 
 
@@ -154,10 +158,25 @@ def stats_of(
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, one) for one in surveys), plan, taken, weights)
+    found = with_elements(collect((partial(measured, one) for one in surveys), plan, taken, weights), run)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run, memory) if found.largest is not None else None)
+
+
+def with_elements(found: Collected, run: Run) -> Collected:
+    """Return what was collected with the elements of all tensors, if a rule looks at these again."""
+    if not found.located:
+        return found
+    from gradclip_cli.engine.limited_norms import Located, SeriesElements  # with all that changes elements
+
+    norms, columns = found.norms, {str(group): k for k, group in enumerate(found.norms.params.groups)}
+    located = [
+        Located(places, np.array([columns[name] for name in names], np.int64)) for places, names in found.located
+    ]
+    squares = norms.params if norms.l2 is None else norms.l2.params
+    elements = SeriesElements(located, norms.max_abs.norms, squares.norms, run)
+    return found._replace(norms=norms._replace(elements=elements))
 
 
 def stats_of_logs(joined: "JoinedLogs", plan: StatsPlan) -> StatsReport:

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, KeptRow, KeptRows, Reduced, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -154,3 +153,20 @@ def _clipped(rows: Sequence[DumpL2], stack: _Stack) -> dict[float, ClippedElemen
         limit: ClippedElements(stack.matrix(norms), stack.matrix(cosines, 1.0))
         for limit, (norms, cosines) in pairs.items()
     }
+
+
+def block_names(layers: Sequence[str], naming: Naming) -> dict[str, str]:
+    """Return the block of each layer, each given once.
+
+    >>> block_names(["h.0.a", "h.0.b", "lstm"], Naming())
+    {'h.0.a': 'h.0', 'h.0.b': 'h.0', 'lstm': 'lstm'}
+    """
+    return {layer: naming.block(layer) for layer in layers}
+
+
+def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:
+    """Return the P-norm of each block at each step, in the order of their first layers.
+
+    It is the table of layers itself where each layer is a block of its own. A block is absent where all of its layers are.
+    """
+    return layers.joined([naming.block(group.layer) for group in layers.groups], p)

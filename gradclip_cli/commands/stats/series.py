@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TypeVar
 
-from gradclip_cli.commands.stats.blocks import block_names, joined_norms
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.ratios import RatioTable, WeightRatios, columns_of
+from gradclip_cli.commands.stats.rows import block_names
 from gradclip_cli.inputs.naming import Naming, kind_of
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LaterRows, LazyRows, Zipped
 from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsKind
-from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
+from gradclip_cli.reports.stats_series import BesideWeights, NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")
@@ -25,15 +26,20 @@ def blocks(
     return LazyRows(StatsBlock._make, _joined(layout, norms.blocks, block_names(layout.layers, naming), beside))
 
 
+def kind_norms(layout: SeriesLayout, norms: SeriesNorms, p: float) -> Callable[[], NormTable]:
+    """Return what computes the P-norms of each kind of module at each step, once and not before they are asked for."""
+    return cache(lambda: norms.layers.joined(list(map(kind_of, layout.layers)), p))
+
+
 def module_kinds(
-    layout: SeriesLayout, norms: SeriesNorms, p: float, ratios: WeightRatios | None
+    layout: SeriesLayout, table: Callable[[], NormTable], ratios: WeightRatios | None
 ) -> Sequence[StatsKind]:
-    """Return a row for each kind of module, whose P-norms are not computed before the first access."""
+    """Return a row for each kind of module, of which nothing is computed before the first access."""
     kinds = {layer: kind_of(layer) for layer in layout.layers}
 
     def found() -> Zipped:
         beside = ratios.layers.joined(list(kinds.values())) if ratios is not None else None
-        return _joined(layout, joined_norms(norms.layers, list(kinds.values()), p), kinds, beside)
+        return _joined(layout, table(), kinds, beside)
 
     return LaterRows(StatsKind._make, found)
 
@@ -55,17 +61,22 @@ def series(norms: SeriesNorms) -> NormSeries | None:
     return NormSeries([step.number for step in norms.steps], blocks, _named(norms.layers))
 
 
+def beside_weights(ratios: WeightRatios | None) -> BesideWeights | None:
+    """Return the L2 norms of layers and of their weights step by step; None without weights."""
+    return None if ratios is None else BesideWeights(_named(ratios.layers.norms), _named(ratios.layers.weights))
+
+
 def _named(table: NormTable) -> NamedNorms:
     return NamedNorms(list(map(str, table.groups)), StepRows(table))
 
 
-def steps_of(table: NormTable, dumps: Sequence[StatsDump], row: Callable[..., Row]) -> Sequence[Row]:
+def steps_of(table: Callable[[], NormTable], dumps: Sequence[StatsDump], row: Callable[..., Row]) -> Sequence[Row]:
     """Return a row for each group and step, group by group; the norm of what a dump has not is None."""
     steps = len(dumps)
 
     def make(k: int) -> Row:
-        group, step = divmod(k, steps)
-        norm = table.norms.item(step, group) if table.present[step, group] else None
-        return row(dumps[step].input, dumps[step].step, str(table.groups[group]), norm)
+        (group, step), found = divmod(k, steps), table()
+        norm = found.norms.item(step, group) if found.present[step, group] else None
+        return row(dumps[step].input, dumps[step].step, str(found.groups[group]), norm)
 
-    return LazyRows(make, range(len(table.groups) * steps))
+    return LaterRows(make, lambda: range(len(table().groups) * steps))

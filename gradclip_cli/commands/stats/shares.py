@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.commands.stats.rows import block_names
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.places import layers_of

@@ -12,7 +12,7 @@ from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_thresholds import Tried
-from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies import Group
 from gradclip_cli.strategies.actions import group_factors, group_ratios
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import plural
@@ -20,7 +20,7 @@ from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.advised import auto
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.exact_sums import WIDE, column_sums, exact_sum
-from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
+from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms
 from gradclip_cli.thresholds.replays import Replay
 from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix
@@ -34,7 +34,8 @@ UNKNOWN = "give a number to see energy and cosine: that of a rule is known only 
 class Effect(NamedTuple):
     """The effect on each group of each step, as matrices of steps × groups: factors, and L2 norms before and after.
 
-    What is `skipped` has the factor 0, and is not clipped; None where nothing can be.
+    What is `skipped` has the factor 0, and is not clipped; None where nothing can be. What is `limited` is clipped, where groups
+    that are not have factors, too; None elsewhere.
 
     `finite` marks the groups that count, `nonfinite` those that are left out since they are NaN or infinite. What is absent is
     neither, and has norms of 0. `cosines` are between a group before and after. It and `after` are None where they were not
@@ -48,10 +49,13 @@ class Effect(NamedTuple):
     after: Matrix | None
     cosines: Matrix | None
     skipped: Mask | None = None
+    limited: Mask | None = None
 
     @property
     def clipped(self) -> Mask:
         """Which finite groups are clipped."""
+        if self.limited is not None:
+            return self.finite & self.limited
         clipped: Mask = self.finite & (self.factors != 1)
         return clipped if self.skipped is None else clipped & ~self.skipped
 
@@ -62,7 +66,7 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     try:
         chosen = auto(one.strategy, table, epsilon) if isinstance(one.threshold, AutoRule) else None
         rule = rule if chosen is None else chosen.rule
-        found = _threshold(one.threshold, one.strategy, table, norms.compared(GLOBAL)) if chosen is None else None
+        found = _threshold(one, norms) if chosen is None else None
         threshold = found if chosen is None else chosen.threshold
     except InputError as error:
         return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
@@ -90,14 +94,13 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     )
 
 
-def _threshold(
-    threshold: float | Chooser | None, strategy: Strategy, table: NormTable, whole: NormTable
-) -> float | Replay | None:
+def _threshold(one: Trial, norms: SeriesNorms) -> float | Replay | None:
+    threshold, table = one.threshold, norms.compared(one.strategy)
     if isinstance(threshold, Rule):
-        return choose(threshold, table.samples, strategy.name)
+        return choose(threshold, table.samples, one.strategy.name)
     if isinstance(threshold, AdaptiveRule):
-        require(threshold, table.samples, strategy.name)
-        return replay_of(threshold, table, whole)
+        require(threshold, table.samples, one.strategy.name)
+        return replay_of(threshold, table, norms.compared(GLOBAL), norms.elements)
     return threshold if isinstance(threshold, float) else None
 
 
@@ -118,6 +121,10 @@ def _effect(one: Trial, threshold: float | Replay, norms: SeriesNorms, epsilon: 
         with np.errstate(all="ignore"):  # divide first, since the factor alone may underflow
             factors, after = numerators / denominators, before / denominators * numerators
         return Effect(*marks, factors, before, np.where(factors == 1, before, after), np.ones_like(before), skipped)
+    if isinstance(threshold, Replay) and (found := threshold.limited) is not None:
+        with np.errstate(all="ignore"):
+            factors = found.largest / found.denominators
+        return Effect(*marks, factors, before, found.after, found.cosines, None, found.clipped)
     limits = threshold.thresholds if isinstance(threshold, Replay) else threshold
     factors = group_factors(one.strategy, table.norms, limits, epsilon)
     clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None

@@ -41,6 +41,12 @@ def _nonfinite() -> "Maker":
     return picture
 
 
+def _weights() -> "Maker":
+    from gradclip_cli.render.html.weights import picture
+
+    return picture
+
+
 def _ratio() -> "Maker":
     from gradclip_cli.render.html.ratio import picture
 
@@ -56,6 +62,7 @@ def _values() -> "Maker":
 PICTURES: Mapping[str, Callable[[], "Maker"]] = {
     "norm": _norm,
     "map": _map,
+    "weights": _weights,
     "ratio": _ratio,
     "nonfinite": _nonfinite,
     "flow": _flow,

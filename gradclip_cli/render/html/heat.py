@@ -1,4 +1,4 @@
-"""A map of rows over steps as plain Vega-Lite data: cells as whole numbers, which a page unfolds, and marks of all kinds of cells.
+"""A map of rows over steps as plain Vega-Lite data: cells as one text a row, which a page unfolds, and marks of all kinds of cells.
 
 What a cell is can be told without its colour: a ratio fills it, a thin line is 0, what is not finite has a mark above its column,
 and what is absent is left empty.
@@ -13,9 +13,9 @@ import numpy as np
 
 from gradclip_cli.inputs.naming import block_of
 from gradclip_cli.render.html.picture import ZOOM, View
-from gradclip_cli.render.html.pooled import ABSENT, NONFINITE, ZERO, Pooled
+from gradclip_cli.render.html.pooled import ABSENT, NONFINITE, ZERO, Pooled, Written, least_of, written_cells
 from gradclip_cli.render.html.rows import MapRows
-from gradclip_cli.render.html.steps import STEP_TICKS, axis_title, name_of, places
+from gradclip_cli.render.html.steps import axis_title, name_of, places, step_ticks
 from gradclip_cli.render.html.theme import BAD
 from gradclip_cli.render.html.theme import ZERO as GREY
 from gradclip_cli.reports.stats import StatsDump
@@ -55,30 +55,41 @@ def columns_of(dumps: Sequence[StatsDump], starts: Sequence[int]) -> Values:
 def row_values(
     rows: MapRows, layers: Sequence[str], found: Pooled, more: Sequence[Mapping[str, Any]] | None = None
 ) -> Values:
-    """Return a value for each row, with its cells as a list, and with `more` of its own; `layers` are shown names.
+    """Return a value for each row, with its cells as one text, and with `more` of its own; `layers` are shown names.
 
     Where a row has several layers, `w` says for each cell which of them it is of, twice its place, and 1 more where any is 0.
     """
     values: Values = []
-    for k, (label, name, cells) in enumerate(zip(rows.labels, rows.names, found.cells.tolist(), strict=True)):
-        one = {"row": label, "name": name, "c": [None if cell == ABSENT else cell for cell in cells]}
-        if not rows.are_layers:
-            one |= {"of": [layers[layer] for layer in rows.layers_of(k)]}
-            one |= {"w": (2 * found.which[k] + found.any_zero[k]).tolist()}
+    which = None if rows.are_layers else _which(found).rows
+    for k, (label, name, cells) in enumerate(
+        zip(rows.labels, rows.names, written_cells(found.cells).rows, strict=True)
+    ):
+        one: dict[str, Any] = {"row": label, "name": name, "c": cells}
+        if which is not None:
+            one |= {"of": [layers[layer] for layer in rows.layers_of(k)], "w": which[k]}
         values.append(one | dict(more[k] if more else {}))
     return values
 
 
-def unfolded(columns: Values, *, several: bool) -> list[dict[str, Any]]:
-    """Return the transforms that make a datum of each cell that is not absent."""
+def _which(found: Pooled) -> Written:
+    return Written.of(2 * found.which + found.any_zero)
+
+
+def unfolded(columns: Values, found: Pooled, *, several: bool, unit: float = 1.0) -> list[dict[str, Any]]:
+    """Return the transforms that make a datum of each cell that is not absent; it tells its ratio times a `unit`."""
     layer, zero = "datum.name", f"datum.c == {ZERO}"
     if several:
         layer, zero = "datum.of[floor(datum.w / 2)]", f"{zero} || datum.w % 2 == 1"
-    times = f"datum.c == {ZERO} ? '0' : format(pow(10, datum.log), '.2~g')"
+    ratio = "format(pow(10, datum.log), '.2~g')" if unit == 1 else _told(f"{unit!r} * pow(10, datum.log)")
+    times = f"datum.c == {ZERO} ? '0' : {ratio}"
+    cell = f"datum.c < 3 ? [null, {ZERO}, {NONFINITE}][datum.c] : datum.c + {least_of(found.cells) - 3}"
     return [
-        {"flatten": ["c", "w"] if several else ["c"]},
-        {"window": [{"op": "row_number", "as": "k"}], "groupby": ["row"]},
-        {"filter": "isValid(datum.c)"},
+        {"calculate": f"sequence(1, {len(columns) + 1})", "as": "k"},
+        {"flatten": ["k"]},
+        {"calculate": written_cells(found.cells).number("c"), "as": "c"},
+        {"filter": "datum.c > 0"},
+        {"calculate": cell, "as": "c"},
+        *([{"calculate": _which(found).number("w"), "as": "w"}] if several else []),
         {"lookup": "k", "from": {"data": {"values": columns}, "key": "k", "fields": ["from", "to", "steps"]}},
         {"calculate": f"abs(datum.c) < {-ZERO}", "as": "known"},
         {"calculate": zero, "as": "zero"},
@@ -88,16 +99,21 @@ def unfolded(columns: Values, *, several: bool) -> list[dict[str, Any]]:
     ]
 
 
-def x_axis(dumps: Sequence[StatsDump], *, linked: bool) -> dict[str, Any]:
+def _told(ratio: str) -> str:
+    """Return the expression of a ratio as a reader sees it, which may be so small that its zeros hide it."""
+    return f"format({ratio}, {ratio} < 1e-4 ? '.2~e' : ',.2~r')"
+
+
+def x_axis(dumps: Sequence[StatsDump], *, linked: bool, field: str = "from", grid: bool = False) -> dict[str, Any]:
     """Return the axis of steps, on a page that of the brush."""
     domain = {"domain": {"param": ZOOM, "encoding": "x"}} if linked else {}
-    scale = {"nice": False, "zero": False, **domain}
+    scale, at = {"nice": False, "zero": False, **domain}, places(dumps)
     return {
-        "field": "from",
+        "field": field,
         "type": "quantitative",
         "title": axis_title(dumps),
         "scale": scale,
-        "axis": {**STEP_TICKS, "grid": False},
+        "axis": {**step_ticks(at[0], at[-1]), "grid": grid},
     }
 
 
@@ -136,8 +152,11 @@ def y_axis(rows: MapRows) -> dict[str, Any]:
     return {"field": "row", "type": "nominal", "title": None, "axis": axis, "scale": scale}
 
 
-def colour(title: str, found: Pooled) -> dict[str, Any]:
-    """Return the colours of ratios, as wide as almost all of them need, from a factor of 10 to one of 1,000 either way."""
+def colour(title: str, found: Pooled, unit: float = 1.0) -> dict[str, Any]:
+    """Return the colours of ratios, as wide as almost all of them need, from a factor of 10 to one of 1,000 either way.
+
+    The legend tells ratios times a `unit`.
+    """
     known = np.abs(found.cells[np.abs(found.cells) < -ZERO])
     most = float(min(3.0, max(1.0, np.ceil(np.percentile(known, 99.5) / 50) / 2))) if known.size else 1.0
     legend = {
@@ -147,7 +166,9 @@ def colour(title: str, found: Pooled) -> dict[str, Any]:
         "title": title,
         "titleOrient": "left",
         "values": [-int(most), 0, int(most)],
-        "labelExpr": "format(pow(10, datum.value), ',.2~r')",
+        "labelExpr": "format(pow(10, datum.value), ',.2~r')"
+        if unit == 1
+        else _told(f"{unit!r} * pow(10, datum.value)"),
     }
     scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "interpolate": "lab", "clamp": True}
     return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}
@@ -199,12 +220,23 @@ def above(x: View, rows: MapRows, found: Pooled, columns: Values) -> list[View]:
     return [{"data": {"values": values}, "mark": mark, "encoding": encoding}] if values else []
 
 
-def legend_of(found: Pooled) -> list[str]:
+def legend_of(found: Pooled, nonfinite: str = "not finite", zero: str = "0", absent: str = "absent") -> list[str]:
     """Say how to tell cells that are no ratio, of the kinds that a map has, in one line or none."""
     kinds = {
-        "✕ above, and cells of its colour: not finite": (found.cells == NONFINITE).any(),
-        "thin line: 0": found.any_zero.any(),
-        "empty: absent": (found.cells == ABSENT).any(),
+        f"✕ above, and cells of its colour: {nonfinite}": (found.cells == NONFINITE).any(),
+        f"thin line: {zero}": found.any_zero.any(),
+        f"empty: {absent}": (found.cells == ABSENT).any(),
     }
     texts = [text for text, there in kinds.items() if there]
     return [f"{'; '.join(texts).capitalize()}."] if texts else []
+
+
+def rings(x: View, values: Values, size: int = 130, **told: Any) -> list[View]:
+    """Return rings around cells, each at its `row` and where it is `at`, which are seen on any colour."""
+    ring: View = {"type": "point", "shape": "circle", "size": size, "filled": False, "clip": True}
+    place = {"x": {**x, "field": "at"}, **told, "y": {"field": "row", "type": "nominal"}}
+    return [
+        {"data": {"values": values}, "mark": {**ring, "color": color, "strokeWidth": width}, "encoding": place}
+        for color, width in (("white", 4), ("black", 1.5))
+        if values
+    ]

@@ -1,29 +1,15 @@
 """The map of a run: layers over steps, each norm beside the median of its own layer; and the line of the row that is picked."""
 
-from typing import Any
-
 import numpy as np
 
-from gradclip_cli.render.html.heat import (
-    WIDTH,
-    Values,
-    above,
-    cell_layers,
-    colour,
-    columns_of,
-    height_of,
-    legend_of,
-    row_values,
-    unfolded,
-    x_axis,
-)
+from gradclip_cli.render.html.heat import WIDTH, Values, colour, rings, x_axis
 from gradclip_cli.render.html.map_norms import MapNorms, Rise, map_norms, sentence_of, table_of
 from gradclip_cli.render.html.picture import PICKED, Picture, View
 from gradclip_cli.render.html.pooled import FEWER_COLUMNS, NONFINITE, ZERO
-from gradclip_cli.render.html.steps import STEP_TICKS, name_of, places
+from gradclip_cli.render.html.steps import name_of, places
 from gradclip_cli.render.html.theme import BAD, NORM
 from gradclip_cli.reports.run import RunReport
-from gradclip_cli.text import shortlist
+from gradclip_cli.text import capital, shortlist
 
 _APART = {"resolve": {"scale": {"color": "independent"}}}
 _DETAIL = 120
@@ -31,53 +17,47 @@ _DETAIL = 120
 
 
 def picture(report: RunReport) -> Picture | None:
-    """Draw the norm of each layer at each step; None for a run without layers, or of one dump."""
+    """Draw the norm of each layer at each step, or of each block or kind; None for a run without layers, or of one dump."""
     norms = map_norms(report)
     if norms is None:
         return None
-    columns = columns_of(norms.dumps, norms.starts)
-    linked = {
-        **_data(norms, columns),
-        "vconcat": [_view(norms, columns, linked=True), _detail(norms, columns)],
-        **_APART,
-    }
-    fewer = norms.of_columns(FEWER_COLUMNS)
-    columns = columns_of(norms.dumps, fewer.starts)
-    alone = {**_data(fewer, columns), **_view(fewer, columns, linked=False)}
-    return Picture("Layers over steps", sentence_of(norms), [linked], alone, [table_of(norms)])
+    linked = {**_data(norms), "vconcat": [_view(norms, linked=True), _detail(norms)], **_APART}
+    fewer = norms._replace(heat=norms.heat.of_columns(FEWER_COLUMNS))
+    alone = {**_data(fewer), **_view(fewer, linked=False)}
+    return Picture(_title(norms), sentence_of(norms), [linked], alone, [table_of(norms)])
 
 
-def _data(norms: MapNorms, columns: Values) -> View:
-    return {"data": {"values": _values(norms)}, "transform": _transforms(norms, columns)}
+def _title(norms: MapNorms) -> str:
+    return f"{capital(norms.heat.rows.part)}s over steps"
 
 
-def _values(norms: MapNorms) -> Values:
-    usual = norms.usual if norms.rows.are_layers else np.zeros(len(norms.rows.names))
-    drawn = np.logical_or.reduce(np.abs(norms.cells.cells) < -ZERO, axis=1)
+def _data(norms: MapNorms) -> View:
+    """Return the rows of the map, each with its median; `none` says that it has no line."""
+    heat = norms.heat
+    usual = np.zeros(len(heat.rows.names)) if heat.several else norms.usual
+    drawn = np.logical_or.reduce(np.abs(heat.cells.cells) < -ZERO, axis=1)
     more = [
         {**({"median": float(f"{value:.4g}")} if value > 0 else {}), **({} if any_ratio else {"none": 1})}
         for value, any_ratio in zip(usual.tolist(), drawn.tolist(), strict=True)
     ]
-    return row_values(norms.rows, norms.shown, norms.cells, more)
-
-
-def _transforms(norms: MapNorms, columns: Values) -> list[dict[str, Any]]:
-    value = "pow(10, log(datum.median) / LN10 + datum.log)" if norms.rows.are_layers else "pow(10, datum.log)"
-    norm = {"calculate": f"datum.known ? {value} : null", "as": "norm"}
-    return [*unfolded(columns, several=not norms.rows.are_layers), norm]
+    found = heat.data(more)
+    value = "pow(10, datum.log)" if heat.several else "pow(10, log(datum.median) / LN10 + datum.log)"
+    found["transform"].append({"calculate": f"datum.known ? {value} : null", "as": "norm"})
+    return found
 
 
 def _told(norms: MapNorms) -> Values:
     """Return what a cell tells when it is pointed at."""
-    cell = [{"field": "layer"}, {"field": "steps", "title": "step"}, {"field": "times", "title": "times its median"}]
-    if not norms.rows.are_layers:
-        return [{"field": "name", "title": norms.rows.noun}, *cell]
-    return [*cell, {"field": "norm", "format": ".2~g"}, {"field": "median", "title": "median norm"}]
+    figures = [{"field": "norm", "format": ".2~g"}, {"field": "median", "title": "median norm"}]
+    return norms.heat.told("times its median", *([] if norms.heat.several else figures))
 
 
-def _view(norms: MapNorms, columns: Values, *, linked: bool) -> View:
-    x, shade = x_axis(norms.dumps, linked=linked), colour("times the median of its layer", norms.cells)
-    ground, *cells = cell_layers(x, norms.rows, norms.cells, columns, shade, _told(norms))
+def _view(norms: MapNorms, *, linked: bool) -> View:
+    heat = norms.heat
+    shade = colour(f"times the median of its {heat.rows.part}", heat.cells)
+    subtitle = heat.subtitle("stands highest", " Click a row to draw it below." if linked else "")
+    found = heat.view(_title(norms), subtitle, shade, _told(norms), linked=linked)
+    ground, *cells = found["layer"]
     if linked:
         pick = {
             "type": "point",
@@ -87,18 +67,7 @@ def _view(norms: MapNorms, columns: Values, *, linked: bool) -> View:
             "toggle": False,
         }
         ground = {"params": [{"name": PICKED, "select": pick, "value": [{"row": norms.picked()}]}], **ground}
-    return {
-        "title": {"text": "Layers over steps", "subtitle": _subtitle(norms, linked=linked)},
-        "width": WIDTH,
-        "height": height_of(norms.rows),
-        "layer": [ground, *cells, *above(x, norms.rows, norms.cells, columns), *_marks(norms, x)],
-    }
-
-
-def _subtitle(norms: MapNorms, *, linked: bool) -> list[str]:
-    highest = "" if norms.rows.are_layers else ", shown by the layer of it that stands highest"
-    click = " Click a row to draw it below." if linked else ""
-    return [f"Each row is a {norms.rows.noun}{highest}.{click}", *legend_of(norms.cells)]
+    return {**found, "layer": [ground, *cells, *_marks(norms, x_axis(heat.dumps, linked=linked))]}
 
 
 def _marks(norms: MapNorms, x: View) -> list[View]:
@@ -106,18 +75,13 @@ def _marks(norms: MapNorms, x: View) -> list[View]:
     rise = norms.rise
     if rise is None:
         return []
-    at = {"at": places(norms.dumps)[rise.dump], "says": _says(rise, name_of(norms.dumps[rise.dump]))}
+    dumps = norms.heat.dumps
+    at = {"at": places(dumps)[rise.dump], "says": _says(rise, name_of(dumps[rise.dump]))}
     sign = {"type": "text", "text": "▼ first", "align": "left", "dx": -4, "fontSize": 10, "clip": True}
-    ring = {"type": "point", "shape": "circle", "size": 130, "filled": False, "clip": True}
-    place = {"x": {**x, "field": "at"}, "tooltip": [{"field": "says", "title": "first"}]}
-    rings = {"data": {"values": [{"row": label, **at} for label in rise.labels]}}
-    beside = {**place, "y": {"field": "row", "type": "nominal"}}
-    drawn = [
-        {"data": {"values": [at]}, "mark": sign, "encoding": {**place, "y": {"value": 7}}},
-        {**rings, "mark": {**ring, "color": "white", "strokeWidth": 4}, "encoding": beside},
-        {**rings, "mark": {**ring, "color": "black", "strokeWidth": 1.5}, "encoding": beside},
-    ]
-    return drawn if rise.labels else drawn[:1]
+    told = [{"field": "says", "title": "first"}]
+    encoding = {"x": {**x, "field": "at"}, "tooltip": told, "y": {"value": 7}}
+    above = {"data": {"values": [at]}, "mark": sign, "encoding": encoding}
+    return [above, *rings(x, [{"row": label, **at} for label in rise.labels], tooltip=told)]
 
 
 def _says(rise: Rise, step: str) -> str:
@@ -125,13 +89,14 @@ def _says(rise: Rise, step: str) -> str:
     return f"{what} at step {step}"
 
 
-def _detail(norms: MapNorms, columns: Values) -> View:
+def _detail(norms: MapNorms) -> View:
     """Draw the row that is picked as a line; what is not finite stands at the top, what is 0 at the bottom.
 
     A scale without a number fails in the browser: hidden ends hold that of the steps, a hidden line that of a row without norms.
     """
-    x = x_axis(norms.dumps, linked=True) | {"field": "at", "axis": {**STEP_TICKS, "grid": True}}
-    title = "norm of the picked row" if norms.rows.are_layers else "picked row, times the median"
+    heat, columns = norms.heat, norms.heat.columns
+    x = x_axis(heat.dumps, linked=True, field="at", grid=True)
+    title = "picked row, times the median" if heat.several else "norm of the picked row"
     y = {"field": "y", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
     legend = {
         "title": None,

@@ -9,7 +9,7 @@ from gradclip_cli.render.html.heat import columns_of, x_axis
 from gradclip_cli.render.html.picture import NumberTable, Picture, View
 from gradclip_cli.render.html.pooled import starts_of
 from gradclip_cli.render.html.rows import NormMatrix, matrix_of
-from gradclip_cli.render.html.steps import STEP_TICKS, name_of
+from gradclip_cli.render.html.steps import name_of
 from gradclip_cli.render.html.theme import BAD, OVER, RULE
 from gradclip_cli.render.tables.grid import dump_name, figure, layer_name
 from gradclip_cli.reports.run import RunReport
@@ -67,7 +67,7 @@ def _marks(stats: StatsReport, matrix: NormMatrix, shown: Any, names: Sequence[s
 
 
 def _view(stats: StatsReport, values: Values, names: Sequence[str], count: int, *, linked: bool) -> View:
-    x = x_axis(stats.dumps, linked=linked) | {"field": "at", "axis": {**STEP_TICKS, "grid": True}}
+    x = x_axis(stats.dumps, linked=linked, field="at", grid=True)
     edges = columns_of(stats.dumps, [0])[0]
     y: View = {
         "field": "row",

@@ -25,10 +25,7 @@ from gradclip_cli.render.html.norm_marks import (
 from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.picture import ZOOM, View
 from gradclip_cli.render.html.slider import LIMIT, POSITION, Slider
-from gradclip_cli.render.html.steps import STEP_TICKS
-
-_FEW = 10
-"""Up to so many steps, each has a tick: Vega would set some between them."""
+from gradclip_cli.render.html.steps import step_ticks
 
 _DENSE, _SMALL, _SMALLEST, _LARGE = 400, 14, 2, 40
 """The number of points above which they are smallest, and the areas of points in square pixels."""
@@ -84,8 +81,13 @@ class NormLine:
         """Return the encoding by steps; the ends are fixed, since a brush on a scale that a slider makes anew fails."""
         low, high = self.ends
         scale = {"nice": False, "domain": [low, high] if low < high else [low - 0.5, high + 0.5]}
-        ticks = {"values": list(range(low, high + 1)), "format": "d"} if high - low <= _FEW else STEP_TICKS
-        return {"field": "at", "type": "quantitative", "title": self.x_title, "scale": scale, "axis": ticks}
+        return {
+            "field": "at",
+            "type": "quantitative",
+            "title": self.x_title,
+            "scale": scale,
+            "axis": step_ticks(low, high),
+        }
 
     def y(self, field: str = "norm") -> dict[str, Any]:
         """Return the encoding of a field by height."""

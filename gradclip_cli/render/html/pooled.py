@@ -5,7 +5,7 @@ that the larger one of two cells is the one to see: absent < 0 < small < large <
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ FEWER_COLUMNS = 160
 
 ABSENT, ZERO, NONFINITE = -99_999, -99_998, 99_999
 """Cells without a ratio, which is less than 70,000 either way for any two float64."""
+
+_DIGITS = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyz", np.uint8)
 
 Cells = NDArray[np.int32]
 Norms = NDArray[np.float64]
@@ -89,3 +91,35 @@ def _of_rows(by_layer: Cells, ranks: Cells, rows: Sequence[int]) -> Pooled:
     which = np.stack([ranks[a:b].argmax(axis=0) for a, b in zip(rows, ends, strict=True)])
     cells = np.take_along_axis(by_layer, which + np.array(rows)[:, None], axis=0)
     return Pooled(cells, which, np.logical_or.reduceat(by_layer == ZERO, rows, axis=0))
+
+
+class Written(NamedTuple):
+    """Whole numbers as one text a row, each in `width` digits of base 36: a third of the room of a list."""
+
+    rows: list[str]
+    width: int
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.integer[Any]]) -> "Written":
+        """Write numbers of at least 0 (rows × columns)."""
+        width = len(np.base_repr(int(numbers.max(initial=0)), 36))
+        digits = _DIGITS[numbers[..., None] // 36 ** np.arange(width)[::-1] % 36]
+        return cls([row.tobytes().decode("ascii") for row in digits], width)
+
+    def number(self, field: str) -> str:
+        """Return the expression of the number of column `datum.k`, counted from 1, in a field that holds the text of a row."""
+        return f"parseInt(substring(datum.{field}, {self.width} * (datum.k - 1), {self.width} * datum.k), 36)"
+
+
+def least_of(cells: Cells) -> int:
+    """Return the smallest cell that is a ratio, 0 if none is."""
+    known = cells[np.abs(cells) < -ZERO]
+    return int(known.min()) if known.size else 0
+
+
+def written_cells(cells: Cells) -> Written:
+    """Write cells: what is absent as 0, what is 0 as 1, what is not finite as 2, and a ratio as 3 or more from the least on."""
+    codes = cells.astype(np.int64) - least_of(cells) + 3
+    for code, kind in enumerate((ABSENT, ZERO, NONFINITE)):
+        codes[cells == kind] = code
+    return Written.of(codes)

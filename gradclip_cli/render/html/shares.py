@@ -11,11 +11,12 @@ from gradclip_cli.render.html.depth import depths
 from gradclip_cli.render.html.heat import Values, columns_of, x_axis
 from gradclip_cli.render.html.picture import NumberTable, Picture, View
 from gradclip_cli.render.html.pooled import starts_of
-from gradclip_cli.render.html.rows import NormMatrix, matrix_of
+from gradclip_cli.render.html.rows import NormMatrix, matrix_of, parts_of
 from gradclip_cli.render.html.theme import NORM, SERIES
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.run import RunReport
-from gradclip_cli.reports.stats import BlockShare, StatsReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_series import KIND
 from gradclip_cli.text import percent, plural
 
 _WIDTH, _HEIGHT = 560, 220
@@ -38,7 +39,7 @@ def picture(report: RunReport) -> Picture | None:
     """Draw the shares of groups of layers over steps, or of the blocks of one dump; None where norms have no shares."""
     stats = report.stats
     if stats.shares:
-        return _of_one_dump(stats, stats.shares)
+        return _of_one_dump(stats, report.by)
     named = stats.series and (stats.series.layers or stats.series.blocks)
     if not named or len(named.names) < 2 or not np.isfinite(stats.norm_type) or stats.norm_type <= 0:
         return None
@@ -46,9 +47,11 @@ def picture(report: RunReport) -> Picture | None:
     powers, total = _powers(matrix, stats.norm_type)
     if not (total > 0).any():
         return None
-    groups = _groups(matrix.layers, powers.mean(axis=1, where=total > 0), stats.labels)
+    means = powers.mean(axis=1, where=total > 0)
+    groups = _kinds(matrix.layers, means, stats) if report.by == KIND else _groups(matrix.layers, means, stats.labels)
     shares = np.stack([powers[list(group.layers)].sum(axis=0) for group in groups])
-    linked, alone = (_view(groups, shares, total > 0, stats, linked=one) for one in (True, False))
+    order = "By kind of module" if report.by == KIND else "By depth"
+    linked, alone = (_view(groups, shares, total > 0, stats, order, linked=one) for one in (True, False))
     return Picture(
         _title(stats), _says(groups, shares[:, total > 0]), [linked], alone, [_table(groups, shares[:, total > 0])]
     )
@@ -87,18 +90,26 @@ def _groups(layers: Sequence[str], means: Shares, labels: dict[str, str]) -> lis
     return sorted([*found, *_largest(others, means, len(SERIES) - len(found))], key=lambda group: min(group.layers))
 
 
-def _largest(groups: list[_Group], means: Shares, most: int) -> list[_Group]:
+def _kinds(layers: Sequence[str], means: Shares, stats: StatsReport) -> list[_Group]:
+    """Group layers by kind; of too many kinds, the small ones are one group."""
+    kinds: dict[str, list[int]] = {}
+    for k, kind in enumerate(parts_of(layers, stats, KIND)):
+        kinds.setdefault(kind, []).append(k)
+    return _largest([_Group(kind, found) for kind, found in kinds.items()], means, len(SERIES), KIND)
+
+
+def _largest(groups: list[_Group], means: Shares, most: int, noun: str = "layer") -> list[_Group]:
     if len(groups) <= most:
         return groups
     order = sorted(groups, key=lambda group: -float(means[list(group.layers)].sum()))
     kept = {group.name for group in order[: most - 1]}
     left = [group for group in groups if group.name not in kept]
-    rest = _Group(f"{plural(len(left), 'other layer')}", [layer for group in left for layer in group.layers])
+    rest = _Group(plural(len(left), f"other {noun}"), [layer for group in left for layer in group.layers])
     return [*(group for group in groups if group.name in kept), rest]
 
 
 def _view(
-    groups: Sequence[_Group], shares: Shares, known: NDArray[np.bool_], stats: StatsReport, *, linked: bool
+    groups: Sequence[_Group], shares: Shares, known: NDArray[np.bool_], stats: StatsReport, order: str, *, linked: bool
 ) -> View:
     starts = starts_of(len(stats.dumps))
     counts = np.add.reduceat(known.astype(np.float64), starts)
@@ -131,7 +142,7 @@ def _view(
     ]
     gaps = "" if known.all() else " Where nothing is drawn, a norm is not finite, or all are 0."
     return {
-        "title": {"text": _title(stats), "subtitle": [f"By depth, from the input on (below) to the output.{gaps}"]},
+        "title": {"text": _title(stats), "subtitle": [f"{order}, from the input on (below) to the output.{gaps}"]},
         "width": _WIDTH,
         "height": _HEIGHT,
         "data": {"values": values},
@@ -178,8 +189,20 @@ def _table(groups: Sequence[_Group], shares: Shares) -> NumberTable:
     return NumberTable("Shares of all steps that are finite", ["group", "layers", "mean", "smallest", "largest"], rows)
 
 
-def _of_one_dump(stats: StatsReport, blocks: Sequence[BlockShare]) -> Picture | None:
-    known = [(layer_name(row.block, stats.labels), row.share, row.norm) for row in blocks if row.share is not None]
+def _kind_shares(stats: StatsReport) -> list[tuple[str, float, float]]:
+    """Return the kinds of one dump with their shares and norms, the largest first; none where a norm is not finite."""
+    names, norms = zip(*((row.kind, row.summary.max) for row in stats.module_kinds), strict=True)
+    matrix = NormMatrix(names, np.array(norms, np.float64)[:, None], np.ones((len(names), 1), np.bool_))
+    powers, total = _powers(matrix, stats.norm_type)
+    found = sorted(zip(names, powers[:, 0].tolist(), norms, strict=True), key=lambda one: -one[1])
+    return found if total[0] > 0 else []
+
+
+def _of_one_dump(stats: StatsReport, by: str) -> Picture | None:
+    noun = KIND if by == KIND else stats.block_noun
+    blocks = [(layer_name(row.block, stats.labels), row.share, row.norm) for row in stats.shares or ()]
+    known = [(name, share, norm) for name, share, norm in blocks if share is not None]
+    known = _kind_shares(stats) if known and by == KIND else known
     if not known:
         return None
     shown = [{"block": name, "share": share, "norm": figure(norm)} for name, share, norm in known[:_MOST_BARS]]
@@ -194,15 +217,13 @@ def _of_one_dump(stats: StatsReport, blocks: Sequence[BlockShare]) -> Picture | 
     told = [{"field": "block"}, {"field": "share", "format": ".2%"}, {"field": "norm", "type": "nominal"}]
     left = f" The largest {_MOST_BARS} of {len(known):,}." if len(known) > _MOST_BARS else ""
     view: View = {
-        "title": {"text": _title(stats), "subtitle": [f"By {stats.block_noun}.{left}"]},
+        "title": {"text": _title(stats), "subtitle": [f"By {noun}.{left}"]},
         "width": _WIDTH,
         "height": max(40, 16 * len(shown)),
         "data": {"values": shown},
         "mark": {"type": "bar", "color": NORM},
         "encoding": {"x": x, "y": y, "tooltip": told},
     }
-    says = f"{known[0][0]} holds the largest part, {percent(known[0][1])}, of {plural(len(known), stats.block_noun)}.{left}"
+    says = f"{known[0][0]} holds the largest part, {percent(known[0][1])}, of {plural(len(known), noun)}.{left}"
     rows = [[name, figure(norm), percent(share, 1)] for name, share, norm in known[:_MOST_BARS]]
-    return Picture(
-        _title(stats), says, [view], view, [NumberTable(f"Shares.{left}", [stats.block_noun, "norm", "share"], rows)]
-    )
+    return Picture(_title(stats), says, [view], view, [NumberTable(f"Shares.{left}", [noun, "norm", "share"], rows)])

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from gradclip_cli.render.tables.grid import dump_name
 from gradclip_cli.reports.stats import StatsDump
 
-STEP_TICKS = {"tickMinStep": 1, "format": "d"}
+STEP_TICKS: dict[str, Any] = {"tickMinStep": 1, "format": "d"}
 """How an axis of steps is labelled: there is nothing between two of them."""
+
+_FEW = 10
+"""Up to so many steps, each has a tick: Vega would set some between them."""
+
+
+def step_ticks(low: int, high: int) -> dict[str, Any]:
+    """Return how an axis is labelled that reaches from one step to another."""
+    return {"values": [*range(low, high + 1)], "format": "d"} if high - low <= _FEW else STEP_TICKS
 
 
 def are_numbered(dumps: Sequence[StatsDump]) -> bool:

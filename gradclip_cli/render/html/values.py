@@ -10,7 +10,7 @@ from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.render.html.heat import OVERLAP, Values, columns_of, x_axis
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.pooled import MOST_COLUMNS, starts_of
-from gradclip_cli.render.html.rows import map_rows
+from gradclip_cli.render.html.rows import parts_of, rows_by
 from gradclip_cli.render.html.theme import NORM, RULE
 from gradclip_cli.render.html.value_bands import bands_table, layers_table, limits, sentence_of
 from gradclip_cli.reports.run import RunReport
@@ -41,7 +41,7 @@ def picture(report: RunReport) -> Picture | None:
     values = report.values
     if values is None or not values.layers.counts.any():
         return None
-    by_layer = _by_layer(report.stats, values)
+    by_layer = _by_layer(report.stats, values, report.by)
     linked: list[View] = [
         {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=True)], **_APART}
     ]
@@ -189,12 +189,15 @@ def _unfolded(least: int) -> list[dict[str, Any]]:
     ]
 
 
-def _by_layer(stats: StatsReport, values: ValueReport) -> View:
+def _by_layer(stats: StatsReport, values: ValueReport, by: str) -> View:
     counted = values.layers
     order = sorted(range(len(counted.names)), key=lambda k: forward_key(counted.names[k]))
-    names = [counted.names[k] for k in order]
-    rows = map_rows(names, blocks_are_layers=stats.blocks_are_layers, labels=stats.labels)
-    counts = np.add.reduceat(counted.counts[[order[k] for k in rows.order]], rows.starts, axis=0)
+    parts = parts_of([counted.names[k] for k in order], stats, by)
+    place = {name: k for k, name in enumerate(dict.fromkeys(parts))}
+    joined = np.zeros((len(place), counted.counts.shape[1]), np.int64)
+    np.add.at(joined, [place[part] for part in parts], counted.counts[order])
+    rows = rows_by([*place], stats, by)
+    counts = np.add.reduceat(joined[rows.order], rows.starts, axis=0)
     named = [{"row": label, "name": name} for label, name in zip(rows.labels, rows.names, strict=True)]
     axis = {"labelFontSize": 9, "labelLimit": 105, "labelOverlap": True, "ticks": False, "grid": False}
     y = {

@@ -67,7 +67,8 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     over = f"over {len(report.dumps):,} {what}s" if len(report.dumps) > 1 else f"in one {what}"
     beside = _Beside.of(report)
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total), *beside.blank)
-    figures = [*(Column(name, rank=rank) for name, rank in _SUMMARY.items()), *beside.columns]
+    summary = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
+    figures = [*summary, *beside.columns]
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary), *beside.cells(row)), report.params)
     layers = LazyRows(
         lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary), *beside.cells(row)), report.layers
@@ -78,16 +79,16 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     kind_rows = LazyRows(
         lambda row: (printable(row.kind), *_figures(row.summary), *beside.cells(row)), report.module_kinds
     )
-    param, layer, block, kind, whole = (
+    param, layer, block, kind = (
         [Column(heading, text=True, field=field), *figures]
         for heading, field in (
             ("param", "name"),
             ("layer", "layer"),
             ("block", "block"),
             ("kind", "kind"),
-            ("", "scope"),
         )
     )
+    whole, of_norms = [Column("", text=True, field="scope"), *summary], total[: len(total) - len(beside.names)]
     found = [
         ("step", _steps(report, norm)),
         ("param", Grid(f"{norm} of each param {over}", param, params, total, _above(report, "param"), "param")),
@@ -97,7 +98,8 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("kind", Grid(f"{norm} of each kind {over}", kind, kind_rows, total, _above(report, "kind"), "kind")),
         ("layer,step", _by_step(report, norm, "layer")),
         ("block,step", _by_step(report, norm, "block")),
-        ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
+        ("kind,step", _by_step(report, norm, "kind")),
+        ("total", Grid(f"{norm} {over}", whole, [of_norms], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         *thresholds.adaptive(report),
         ("total", _suggestions(report)),
@@ -134,8 +136,8 @@ class _Beside(NamedTuple):
 
 
 def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:
-    """Return a table with a row for each layer or block and each step."""
-    every = report.layer_steps if kind == "layer" else report.block_steps
+    """Return a table with a row for each layer, block or kind and each step."""
+    every = {"layer": report.layer_steps, "block": report.block_steps, "kind": report.kind_steps}[kind]
     columns = (Column(kind, text=True), Column("step"), Column("norm"), Column("input", text=True))
     rows = LazyRows(
         lambda row: (

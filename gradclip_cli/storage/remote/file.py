@@ -13,6 +13,7 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.remote.blocks import Blocks
 from gradclip_cli.storage.remote.client import Answer, Client
 from gradclip_cli.storage.remote.failures import Failure
+from gradclip_cli.storage.remote.kept import kept
 from gradclip_cli.storage.remote.ranges import Ranges
 from gradclip_cli.storage.remote.urls import Url, canonical
 from gradclip_cli.storage.remote.window import Window, copied
@@ -26,7 +27,8 @@ _LARGE = 256 << 10
 class RemoteFile:
     """The object that a URL names, in the state in which it was when it was opened: anything else is an error.
 
-    What is read comes from its head, from what was expected and fetched ahead, or from the blocks that were read last.
+    What is read comes from its head, from what is kept of the first reading of two, from what was expected and fetched ahead, or
+    from the blocks that were read last.
     """
 
     fd: int | None = None
@@ -39,6 +41,7 @@ class RemoteFile:
         self._ranges = Ranges(location, client, url.key, head.meta)
         self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
         self._whole: memoryview | None = None
+        self._kept = kept(location, self.fingerprint)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -66,20 +69,24 @@ class RemoteFile:
         if self._whole is None:
             here = len(self._head)
             expect = self._window.expect_also if more else self._window.expect
-            expect([(at, nbytes) for at, nbytes in ranges if at + nbytes > here], self.size)
+            expect(
+                [(at, nbytes) for at, nbytes in ranges if at + nbytes > here and not self._keeps(at, nbytes)], self.size
+            )
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
         stop = min(offset + count, self.size)
         if offset >= stop:
             return b""
+        if self._kept is not None and (same := self._kept.read(offset, stop)) is not None:
+            return same
         here = self._here(offset, stop)
         if here is not None:
             return bytes(here)
         if stop - offset < _LARGE and not self._window.holds(offset, stop):
             return self._blocks.read(offset, stop)
         out = bytearray(stop - offset)
-        copied(self._window.parts(offset, stop), offset, memoryview(out))
+        self._fetch(offset, stop, memoryview(out))
         return bytes(out)
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
@@ -89,13 +96,15 @@ class RemoteFile:
             raise InputError(Failure.PAST_END.value, path=self.path)
         if not out.size:
             return
+        if self._kept is not None and self._kept.read_into(offset, view):
+            return
         here = self._here(offset, stop)
         if here is not None:
             view[:] = here
         elif out.size < _LARGE and not self._window.holds(offset, stop):
             view[:] = self._blocks.read(offset, stop)
         else:
-            copied(self._window.parts(offset, stop), offset, view)
+            self._fetch(offset, stop, view)
 
     def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
         """Return 0: nothing can be copied inside the system."""
@@ -103,6 +112,15 @@ class RemoteFile:
 
     def check_unchanged(self) -> None:
         """Do nothing: every answer was of the state that the first one had."""
+
+    def _keeps(self, offset: int, nbytes: int) -> bool:
+        return self._kept is not None and self._kept.holds(offset, min(offset + nbytes, self.size))
+
+    def _fetch(self, start: int, stop: int, out: memoryview) -> None:
+        """Fill `out` with a range of elements, and keep it if it is read again."""
+        copied(self._window.parts(start, stop), start, out)
+        if self._kept is not None:
+            self._kept.put(start, out)
 
     def _here(self, start: int, stop: int) -> memoryview | None:
         """Return bytes that need no request; a small file is fetched whole once something behind its head is wanted."""
@@ -114,4 +132,6 @@ class RemoteFile:
             if self._whole is None:
                 rest = self._ranges.fetch(len(self._head), self.size)
                 self._whole = memoryview(bytes(self._head) + bytes(rest))
+                if self._kept is not None:
+                    self._kept.put(0, self._whole)
             return self._whole[start:stop]

@@ -22,7 +22,7 @@ def params(command: str) -> dict[str, click.Parameter]:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    own = COMMAND_LINE_ONLY - ({"format"} if command == "report" else set())  # that of its figures
+    own = COMMAND_LINE_ONLY - ({"format", "by"} if command == "report" else set())  # those of its pictures
     return {param.name or "": param for param in found.params if param.name not in own}
 
 

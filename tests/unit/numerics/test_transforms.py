@@ -13,7 +13,7 @@ from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.chunks import CHUNK
 from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.transforms import byteswap, clamp, scale, zero_nonfinite
+from gradclip_cli.numerics.transforms import byteswap, clamp, scale, scale_apart, zero_nonfinite
 from gradclip_cli.numerics.workspace import Workspace
 
 WORK = Workspace()
@@ -254,3 +254,20 @@ def test_a_limit_between_two_numbers(dtype: DType, limit: float, nonfinite: bool
         nearest = np.array(limit).astype(ORACLES[dtype.name]).astype(np.float64)
     rounded = np.where(above, np.copysign(nearest, exact), exact)
     np.testing.assert_array_equal(raw.view(ORACLES[dtype.name]).astype(np.float64), rounded)
+
+
+@pytest.mark.parametrize("factors", [(1.5, 0.3), (1e-310, 0.5)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "c8", "c16", "bfloat16"])
+def test_elements_beyond_a_limit_have_a_factor_of_their_own(dtype: str, factors: tuple[float, float]) -> None:
+    """What is above the limit, complex numbers by their moduli, is multiplied by one factor, the rest by another, rounded once."""
+    kind, rng = np.dtype(ORACLES.get(dtype, dtype)), np.random.default_rng(4)
+    values = rng.standard_normal(CHUNK + 9) * (1 if kind.kind != "c" else 1 + 2j)
+    values = values.astype(kind)
+    exact = values.astype(np.complex128 if kind.kind == "c" else np.float64)
+    limit = float(np.abs(exact[5]))
+    above = np.abs(exact) > limit
+    raw = raw_of(values)
+    found = scale_apart(raw, from_numpy(kind), limit, (factors[0], 1.0), (factors[1], 1.0), WORK)
+    expected = exact * np.where(above, factors[1], factors[0])
+    assert found == np.count_nonzero(above)
+    np.testing.assert_array_equal(raw.view(kind), expected.astype(kind))

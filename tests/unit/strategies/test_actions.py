@@ -7,7 +7,16 @@ import pytest
 
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy
-from gradclip_cli.strategies.actions import UNCHANGED, Clamp, Scale, ZeroNonfinite, action_for, group_factors
+from gradclip_cli.strategies.actions import (
+    UNCHANGED,
+    Action,
+    Clamp,
+    Scale,
+    ScaleApart,
+    ZeroNonfinite,
+    action_for,
+    group_factors,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +42,16 @@ def test_the_factor_of_a_scale(numerator: float, denominator: float, expected: f
         (Clamp(1.0, keep_infinite=True), TensorStats(neginf=1), False),
         (Clamp(1.0), TensorStats(nan=1, max_abs=0.5), False),
         (Clamp(math.inf), TensorStats(posinf=1), False),
+        (ScaleApart(1.0, UNCHANGED, Scale(1.0, 2.0)), TensorStats(max_abs=1.0), False),
+        (ScaleApart(1.0, UNCHANGED, Scale(1.0, 2.0)), TensorStats(max_abs=1.5), True),
+        (ScaleApart(1.0, Scale(3.0, 2.0), Scale(1.0, 2.0)), TensorStats(max_abs=0.5), True),
+        (ScaleApart(1.0, Scale(3.0, 2.0), Scale(1.0, 2.0)), TensorStats(elements=3), False),
         (ZeroNonfinite(UNCHANGED), TensorStats(nan=1), True),
         (ZeroNonfinite(UNCHANGED), TensorStats(max_abs=9.0), False),
         (ZeroNonfinite(Scale(1.0, 2.0)), TensorStats(max_abs=9.0), True),
     ],
 )
-def test_what_an_action_changes(action: Scale | Clamp | ZeroNonfinite, stats: TensorStats, touched: bool) -> None:
+def test_what_an_action_changes(action: Action, stats: TensorStats, touched: bool) -> None:
     """Only a tensor of which at least one bit would change is touched; a NaN factor changes zeros as well."""
     assert action.changes(stats.max_abs, stats.nan, stats.posinf + stats.neginf) is touched
 

@@ -30,6 +30,7 @@ def rule(text: str) -> AdaptiveRule:
         ("skip-llmc", 64),
         ("skip-above:3", 0),
         ("adagc", 0),
+        ("stable-spam", 0),
     ],
 )
 def test_the_first_steps_that_nothing_happens_to(text: str, steps: int) -> None:
@@ -42,6 +43,7 @@ def test_each_rule_has_a_strategy_of_its_own() -> None:
     assert {one.name: one.own.name for one in ADAPTIVE_RULES if one.own.name != "clip-by-global-norm"} == {
         "adagc": "clip-l2-per-param-type",
         "aggc": "clip-l2-per-param-type",
+        "stable-spam": "clip-elementwise-absolute-value",
     }
     assert (own_strategy(1.0).name, own_strategy(rule("adagc")).name) == (
         "clip-by-global-norm",

@@ -1,6 +1,7 @@
 """What an adaptive rule would have done to a series."""
 
 import math
+from typing import Self
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, Step
 from gradclip_cli.thresholds.rules import parse
+from gradclip_cli.thresholds.samples import Mask, Matrix
 
 GLOBAL = find("clip-by-global-norm")
 NORMS = [1.0, 1.2, 0.8, 1.0, 1.1, 5.0, 1.0, 0.0]
@@ -130,16 +132,44 @@ def test_where_there_is_no_threshold(norms: list[float], rule: str, reason: str)
     assert reason in (found.note or "")
 
 
+class Single:
+    """Tensors of one element each."""
+
+    def __init__(self, sizes: Matrix) -> None:
+        self.peaks = self.norms = sizes
+
+    def of_steps(self, rows: Mask) -> Self:
+        """Some steps alone."""
+        return type(self)(self.peaks[rows])
+
+    def norms_under(self, limits: Matrix, limited: Mask) -> Matrix:
+        """What is above its limit comes down to it."""
+        return np.where(limited, limits, self.norms)
+
+
+def test_a_rule_that_limits_elements_counts_what_is_above() -> None:
+    """A tensor is clipped where an element is above its limit, though each is scaled; a note says the latter."""
+    norms = [1.0, 1.0, 4.0, 0.5]
+    found = AdaptiveRun(
+        find("clip-by-value"), adaptive("stable-spam"), table_of(norms), 0.0, None, Single(table_of(norms).norms)
+    )
+    suggestion = found.suggestion(dumps(norms))
+    assert (suggestion.clip_rate, suggestion.steps) == (1 / 4, [(2, 2)])
+    assert "what is left of a tensor is scaled to a norm near 1" in (suggestion.note or "")
+    assert suggestion.mean_factor == pytest.approx((1 + 1 + 0.25 + 2) / 4, rel=0.2)
+
+
 def test_every_adaptive_rule_can_be_shown() -> None:
     """Every rule of the registry limits a long series, and those that skip name the spike."""
     norms = [1.0, 1.1, 0.9, 1.05, 0.95] * 30 + [40.0] + [1.0, 1.1] * 5
     for one in ADAPTIVE_RULES:
         rule = one.given("20") if one.required else one
         table = NormTable([GroupName("h.q", "h.q.weight")], np.array(norms)[:, None])
-        suggestion = AdaptiveRun(one.own, rule, table, 0.0, table).suggestion(dumps(norms))
+        elements = Single(table.norms) if one.rereads else None
+        suggestion = AdaptiveRun(one.own, rule, table, 0.0, table, elements).suggestion(dumps(norms))
         assert (suggestion.skip_rate is not None) == one.skips
         assert suggestion.skipped_steps == ([(150, 150)] if one.skips else None)
-        assert np.isfinite(replay_of(rule, table, table).thresholds[150, 0])
+        assert np.isfinite(replay_of(rule, table, table, elements).thresholds[150, 0])
 
 
 def test_skipped_steps_are_not_clipped() -> None:

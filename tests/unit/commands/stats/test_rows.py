@@ -8,15 +8,17 @@ from support.tensors import dump_of
 
 from gradclip_cli.commands.stats.dump_norms import KeptRows, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
-from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
+from gradclip_cli.commands.stats.rows import NormRow, RowLayout, block_norms, stacked
 from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms, Step
 
 COLUMNS = {"l.10.a": 0, "l.2.a": 1, "l.10.b": 2}
 LAYERS = ["l.10", "l.2", "l.10"]
 WHOLE = RowLayout.of_all(LAYERS)
 GROUPS = [GroupName("l.2", "l.2.a"), GroupName("l.10", "l.10.a"), GroupName("l.10", "l.10.b")]
+BLOCKS = [GroupName(name) for name in ("head", "h.0.a", "h.0.b", "h.1.a", "h.1.b")]
 
 
 def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan, kept: KeptRows) -> list[NormRow]:
@@ -112,3 +114,35 @@ def test_layers_of_one_tensor_each_have_the_norms_of_tensors() -> None:
     assert np.shares_memory(found.layers.norms, found.params.norms)
     assert [str(group) for group in (*found.layers.groups, *found.params.groups)] == ["l.2", "l.10", "l.2.a", "l.10.a"]
     assert found.layers.summaries() is found.params.summaries()
+
+
+def test_layers_of_one_number_are_a_block() -> None:
+    """3 and 4 make 5; a layer without a number is a block of its own, and blocks are in the order of their layers."""
+    found = block_norms(NormTable(BLOCKS, np.array([[7.0, 3.0, 4.0, 5.0, 12.0]])), Naming(), 2.0)
+    assert list(map(str, found.groups)) == ["head", "h.0", "h.1"]
+    assert found.norms.tolist() == [[7.0, 5.0, 13.0]]
+    assert found.absent is None
+
+
+def test_layers_of_a_block_need_not_stand_side_by_side() -> None:
+    """What is between two layers of a block is not part of it."""
+    layers = [GroupName(name) for name in ("h.0.a", "x", "h.0.b")]
+    found = block_norms(NormTable(layers, np.array([[3.0, 9.0, 4.0]])), Naming(), 1.0)
+    assert (list(map(str, found.groups)), found.norms.tolist()) == (["h.0", "x"], [[7.0, 9.0]])
+
+
+def test_nothing_is_computed_where_each_layer_is_a_block() -> None:
+    """The table of layers stands for that of blocks, as it does where the user says what a layer is."""
+    own = NormTable([GroupName("fc1"), GroupName("fc2")], np.array([[1.0, 2.0]]))
+    assert block_norms(own, Naming(), 2.0) is own
+    told = NormTable(BLOCKS, np.ones((1, 5)))
+    assert block_norms(told, Naming.parse(None, 3), 2.0) is told
+
+
+def test_what_is_missing_or_not_finite() -> None:
+    """A block is absent where all of its layers are; NaN in one of them is NaN in the block, an infinity is infinite."""
+    norms = np.array([[1.0, 0.0, 4.0, 0.0, 0.0], [1.0, math.nan, 4.0, math.inf, math.nan]])
+    absent = np.array([[False, True, False, True, True], [False] * 5])
+    found = block_norms(NormTable(BLOCKS, norms, absent), Naming(), 2.0)
+    np.testing.assert_array_equal(found.norms, [[1.0, 4.0, 0.0], [1.0, math.nan, math.inf]])
+    assert found.present.tolist() == [[True, True, False], [True, True, True]]

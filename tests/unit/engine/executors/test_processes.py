@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.matrices import heavy
 
 from gradclip_cli.engine.executors import processes as module
 from gradclip_cli.engine.executors.processes import Processes
@@ -49,7 +50,7 @@ def workers() -> Iterator[Processes]:
         yield workers
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=linux)], ids=["spawned", "forked"])
+@pytest.fixture(params=[pytest.param(False, marks=heavy), pytest.param(True, marks=linux)], ids=["spawned", "forked"])
 def either(request: pytest.FixtureRequest) -> Iterator[Processes]:
     """Workers that are started in either way."""
     with three(request.param) as workers:

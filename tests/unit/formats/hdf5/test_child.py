@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
@@ -30,7 +31,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=linux)], ids=["spawned", "forked"])
+@pytest.fixture(params=[pytest.param(False, marks=heavy), pytest.param(True, marks=linux)], ids=["spawned", "forked"])
 def child(request: pytest.FixtureRequest) -> Iterator[Child]:
     """Start a child in either way; in the end it is gone."""
     started = Child(SERVICE, forked=request.param)

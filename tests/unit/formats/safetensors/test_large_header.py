@@ -93,13 +93,14 @@ def assert_alike(found: Header | None, expected: Header | None) -> None:
         assert (found.begin, found.metadata, found.packed) == (expected.begin, expected.metadata, expected.packed)
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_random_headers(seed: int, small_pieces: None) -> None:
+@pytest.mark.parametrize("first", range(0, 300, 100))
+def test_random_headers(first: int, small_pieces: None) -> None:
     """Whatever names, white space and nesting a header has, its pieces give what it gives whole."""
-    data, size = random_header(seed)
-    expected = whole(data, size)
-    assert expected is not None
-    assert_alike(parse_large(data, size, "a"), expected)
+    for seed in range(first, first + 100):
+        data, size = random_header(seed)
+        expected = whole(data, size)
+        assert expected is not None, seed
+        assert_alike(parse_large(data, size, "a"), expected)
 
 
 @pytest.mark.parametrize("first", [b" ", b"x", b"[", b"\0"])
@@ -109,13 +110,14 @@ def test_it_begins_with_a_brace(first: bytes) -> None:
     assert parse_large(first + data[1:], size, "a") is None
 
 
-@pytest.mark.parametrize("seed", range(1500))
-def test_damaged_headers(seed: int, small_pieces: None) -> None:
+@pytest.mark.parametrize("first", range(0, 1500, 100))
+def test_damaged_headers(first: int, small_pieces: None) -> None:
     """What the strict parser refuses is never taken; what it takes is the same."""
-    data, size = random_header(seed // 5)
-    broken = damaged(data, seed)
-    size += len(broken) - len(data)
-    assert_alike(parse_large(broken, size, "a"), whole(broken, size))
+    for seed in range(first, first + 100):
+        data, size = random_header(seed // 5)
+        broken = damaged(data, seed)
+        size += len(broken) - len(data)
+        assert_alike(parse_large(broken, size, "a"), whole(broken, size))
 
 
 @pytest.mark.parametrize("piece", [1, 100, 1 << 18])

@@ -1,5 +1,6 @@
 """Reports of runs, made of arrays of norms."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.inputs.naming import block_of
+from gradclip_cli.render.html.pooled import NONFINITE, ZERO
 from gradclip_cli.reports.check import CheckReport, FirstRise
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsReport
@@ -14,6 +16,17 @@ from gradclip_cli.reports.stats_series import NamedNorms, NormSeries
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, StepRows
 
 Norms = NDArray[np.float64]
+
+
+def cells_in(view: dict[str, Any]) -> list[list[int | None]]:
+    """The cells of a map, row by row, read as its transforms say: None where one is absent."""
+    steps = [one["calculate"] for one in view["transform"] if one.get("as") == "c"]
+    width, least = (int(re.findall(pattern, steps[k])[0]) for k, pattern in enumerate((r"c, (\d+) \*", r"\+ (-?\d+)$")))
+    found = []
+    for row in view["data"]["values"]:
+        codes = [int(row["c"][at : at + width], 36) for at in range(0, len(row["c"]), width)]
+        found.append([[None, ZERO, NONFINITE][code] if code < 3 else code + least for code in codes])
+    return found
 
 
 def named(layers: Sequence[str], norms: Norms, absent: NDArray[np.bool_] | None = None) -> NamedNorms:

@@ -60,7 +60,7 @@ def test_a_row_of_a_block_tells_of_the_layer_that_rises_highest() -> None:
     table = table_of(found)
     assert (len(table.rows), table.heads[:2]) == (100, ["block", "layer"])
     assert table.rows[3] == ["h.3", "h.3.b", "1", "50", "20", "50 x", "0", "0"]
-    assert found.cells.cells[3].tolist() == [0, 0, 170, 0]
+    assert found.heat.cells.cells[3].tolist() == [0, 0, 170, 0]
 
 
 def test_ratios_beyond_float64_are_told_as_none() -> None:

@@ -9,11 +9,14 @@ from gradclip_cli.render.html.pooled import (
     ABSENT,
     NONFINITE,
     ZERO,
+    Written,
     cells_of,
+    least_of,
     medians,
     pooled,
     pooled_ratios,
     starts_of,
+    written_cells,
 )
 
 CELLS = st.one_of(st.integers(-900, 900), st.sampled_from([ABSENT, ZERO, NONFINITE]))
@@ -89,3 +92,17 @@ def test_a_cell_says_what_its_norm_is() -> None:
     found = cells_of(norms, present, np.array([2.0, 1.0]))
     assert found[0].tolist() == [-30, 70, ZERO, NONFINITE, NONFINITE, ABSENT]
     assert found[1].tolist() == [-32331, 30800, ZERO, 0, 30, 48]
+
+
+@given(MAPS)
+def test_cells_are_written_without_loss(cells: np.ndarray) -> None:
+    """A row is one text of digits of base 36, as many for each cell, from which every cell comes back."""
+    written, kinds = written_cells(cells), [ABSENT, ZERO, NONFINITE]
+    read = [[int(row[at : at + written.width], 36) for at in range(0, len(row), written.width)] for row in written.rows]
+    assert [[kinds[n] if n < 3 else n - 3 + least_of(cells) for n in row] for row in read] == cells.tolist()
+
+
+def test_texts_are_no_wider_than_the_largest_number() -> None:
+    """Cells that are far apart take more digits."""
+    assert Written.of(np.array([[0, 35]])) == (["0z"], 1)
+    assert Written.of(np.array([[0, 36], [1295, 7]])) == (["0010", "zz07"], 2)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gradclip_cli.render.html.shares import picture
-from gradclip_cli.reports.stats import BlockShare
+from gradclip_cli.reports.stats import BlockShare, StatsKind
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from unit.render.html.made import run_of
 
 LAYERS = ["embed", *(f"h.{k}.w" for k in range(8)), "head"]
@@ -60,3 +61,18 @@ def test_nothing_but_zeros_has_no_shares() -> None:
     assert picture(run_of(["a", "b"], np.zeros((2, 3)))) is None
     assert picture(run_of(["a", "b"], np.full((2, 3), np.nan))) is None
     assert picture(run_of(["a"], np.ones((1, 3)))) is None
+
+
+def test_kinds_of_modules_hold_shares() -> None:
+    """By kind, a group is all layers whose names differ in numbers alone, of a run and of one dump."""
+    layers, norms = ["h.0.a", "h.0.b", "h.1.a"], np.array([[1.0, 3.0], [2.0, 0.0], [2.0, 4.0]])
+    found = picture(run_of(layers, norms)._replace(by="kind"))
+    assert found is not None
+    drawn = [(one["group"], one["s"]) for one in found.alone["data"]["values"]]
+    assert drawn == [("h.*.a", [556, 1000]), ("h.*.b", [444, 0])]
+    table = NormTable([GroupName("h.*.a"), GroupName("h.*.b")], np.array([[3.0, 4.0]]))
+    kinds = [StatsKind(str(group), 1, one) for group, one in zip(table.groups, table.summaries(), strict=True)]
+    shares = [BlockShare("h.0", 1.0, 1.0, None, 1.0, 0, 1)]
+    one = picture(run_of(layers, norms[:, :1], shares=shares, module_kinds=kinds)._replace(by="kind"))
+    assert one is not None
+    assert one.tables[0].rows == [["h.*.b", "4", "64.0 %"], ["h.*.a", "3", "36.0 %"]]

@@ -27,6 +27,17 @@ def test_a_cell_has_the_share_of_its_layer() -> None:
     assert [(one["name"], one["s"]) for one in by_layer] == [("a", [2500, 7500, 0]), ("b", [0, 0, 10_000])]
 
 
+def test_a_row_of_a_kind_has_the_elements_of_all_its_layers() -> None:
+    """By kind, elements of layers whose names differ in numbers alone are counted together."""
+    given = report([[1, 3, 0], [0, 0, 5], [1, 0, 0]])
+    assert given.values is not None
+    layers = given.values.layers._replace(names=["h.0.a", "h.0.b", "h.1.a"])
+    found = picture(given._replace(values=given.values._replace(layers=layers), by="kind"))
+    assert found is not None
+    rows = found.alone["vconcat"][1]["data"]["values"]
+    assert [(one["name"], one["s"]) for one in rows] == [("h.*.a", [4000, 6000, 0]), ("h.*.b", [0, 0, 10_000])]
+
+
 def test_rare_exponents_are_not_lost() -> None:
     """An exponent that a millionth of the elements has is drawn, too."""
     found = picture(report([[1, 10**6]]))
