@@ -87,7 +87,7 @@ def apply(
     target = None if output is None else location(output)
     naming = Naming.parse(layer_regex, group_depth)
     limit = threshold if isinstance(threshold, Chooser) else threshold_of(threshold)
-    own = weights_at(weights)
+    own = weights_at(weights, shards=shards)
     plan = ApplyPlan(
         inputs=found.sources,
         notes=(*found.notes, *own.notes),

@@ -101,7 +101,7 @@ def check(
     good = None
     if baseline is not None:
         good = Found(()) if good_logs else find_dumps(paths_of(baseline), replace(choices, steps=None))
-    own, naming = weights_at(weights), Naming.parse(layer_regex, group_depth)
+    own, naming = weights_at(weights, shards=shards), Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
         notes=(*found.notes, *own.notes, *(good.notes if good is not None else ())),

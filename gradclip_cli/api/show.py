@@ -42,6 +42,7 @@ def show(
     tied: str = "twice",
     unscale: float | str | None = None,
     weights: Paths = (),
+    allow_missing: bool = False,
     lr: float | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -50,7 +51,8 @@ def show(
     """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
 
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
-    directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights. Raises `GradclipError`.
+    directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights;
+    with `allow_missing`, some may have none. Raises `GradclipError`.
     """
     path = path_of(dump)
     wanted = parse_steps(steps)
@@ -73,7 +75,7 @@ def show(
         tied=tied,
         steps=wanted,
     )
-    own = weights_at(weights)
+    own = weights_at(weights, shards=shards)
     notes = (*found.notes, *own.notes)
-    plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr)
+    plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr, allow_missing)
     return pipeline.show(plan, begin(progress, found.sources, 1))

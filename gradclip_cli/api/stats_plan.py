@@ -70,7 +70,7 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
     strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
     found = Found(()) if logs else find_dumps(paths, choices)
     rule = parse_rule(rule) if isinstance(rule, str) else rule
-    own = weights_at(asked["weights"])
+    own = weights_at(asked["weights"], shards=asked["shards"])
     chosen = strategy_of(strategy) if strategy and strategy != EVERY else None
     if strategy is None and isinstance(rule, AdaptiveRule) and rule.bound:
         chosen = rule.own

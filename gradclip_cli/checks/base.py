@@ -137,7 +137,7 @@ class Figures:
     baseline: Baseline | None = None
     firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
     noun: str = "dump"  # what a row is called
-    weights: Matrix | None = None  # the L2 norms of weights, dumps × tensors; NaN where there is none
+    weights: Matrix | None = None  # their L2 norms, dumps × tensors: NaN for none, infinite where one is not finite
 
     @cached_property
     def nonfinite(self) -> Matrix:

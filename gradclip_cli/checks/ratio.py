@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.checks.base import Figures, Problem, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import times
+from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
@@ -25,8 +27,7 @@ def find_ratio(figures: Figures, limits: Limits) -> Iterator[Problem]:
         return
     known = figures.sound & np.isfinite(figures.weights) & (figures.weights > 0)
     ratios = np.divide(figures.norm, figures.weights, out=np.zeros_like(figures.norm), where=known)
-    weights = np.sqrt(np.square(np.where(known, figures.weights, 0.0)).sum(axis=1))
-    total = np.divide(figures.dump_norms, weights, out=np.zeros_like(weights), where=weights > 0)[:, None]
+    total = _of_dumps(figures, figures.weights)[:, None]
     there = np.isfinite(total) & (total > 0)
     whole = explosions(total, there, limits.ratio_factor, limits.exploding_dumps)
     own = explosions(ratios, known, limits.ratio_factor, limits.exploding_dumps, parts=True)
@@ -39,6 +40,14 @@ def find_ratio(figures: Figures, limits: Limits) -> Iterator[Problem]:
         yield _risen(rows, column, ratios[:, column], own.usual[:, column], "", limits)
     yield from _beyond(ratios, known & (ratios > limits.ratio_max), limits.ratio_max, "above", ADVICE)
     yield from _beyond(ratios, known & (ratios < limits.ratio_min), limits.ratio_min, "below", LOW_ADVICE)
+
+
+def _of_dumps(figures: Figures, weights: Matrix) -> NDArray[np.float64]:
+    """Return the ratio of each dump, of the gradients that have weights: 0 where it is not known."""
+    paired = ~np.isnan(weights)
+    norms, others = (group_norms(np.where(paired, one, 0.0), [0])[:, 0] for one in (figures.norms_as_read, weights))
+    known = (others > 0) & np.isfinite(others)
+    return np.divide(norms, others, out=np.zeros_like(others), where=known)
 
 
 def _leading(ratios: Matrix, own: Explosions, rows: Mask) -> Mask:

@@ -176,7 +176,11 @@ def _print_config(
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
     strategy, threshold = keywords["strategy"], keywords["threshold"]
     weights, axis, least = (keywords[name] for name in ("weights", "unit_axis", "min_weight_norm"))
-    beside = {"weights": weights_at(weights).sources, "unit_axis": axis, "min_weight_norm": least}
+    beside = {
+        "weights": weights_at(weights, shards=keywords["shards"]).sources,
+        "unit_axis": axis,
+        "min_weight_norm": least,
+    }
     chosen = strategy or own_strategy(threshold)
     ApplyPlan((), (), chosen, threshold, keywords["layers"], norm, selection=selection, **beside)
     with standard_output() as stream:

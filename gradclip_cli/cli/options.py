@@ -174,7 +174,9 @@ along_option = grouped(
 allow_missing_option = grouped(
     INPUT,
     click.option(
-        "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+        "--allow-missing",
+        is_flag=True,
+        help="Take dumps of different tensors, and gradients without weights: count what is there.",
     ),
     rare=True,
 )

@@ -12,6 +12,7 @@ from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     JobOptions,
     accumulate_option,
+    allow_missing_option,
     files_option,
     job_options,
     pattern_options,
@@ -49,6 +50,7 @@ from gradclip_cli.reports.show import ShowReport
 @accumulate_option
 @copies_options
 @weights_option
+@allow_missing_option
 @lr_option
 @unscale_option
 @pattern_options

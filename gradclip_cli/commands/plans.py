@@ -95,6 +95,9 @@ class ShowPlan:
     choices: Choices = DEFAULT  # how it became a dump
     weights: tuple[DumpSource, ...] = ()
     lr: float | None = None
+    allow_missing: bool = False
 
     def __post_init__(self) -> None:
         check_learning_rate(self.lr, bool(self.weights))
+        if self.allow_missing and not self.weights:
+            raise UsageError("--allow-missing is for gradients without weights here; give --weights, or leave it out")

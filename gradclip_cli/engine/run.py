@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gradclip_cli.engine.executors.base import Executor, Several
@@ -89,9 +89,18 @@ class Run:
         """Return what measures the units of a dump; None where no axis of them is given."""
         if self.unit_axis is None:
             return None
-        from gradclip_cli.engine.unit_meter import UnitMeter  # with all that measures, which lists need not wait for
+        # With all that measures, which lists need not wait for.
+        from gradclip_cli.engine.unit_meter import UnitMeter, named_in
 
-        return UnitMeter(self.unit_axis, self.workers.work, in_pieces=source.layout.in_pieces)
+        @cache
+        def every() -> list[str]:
+            with self.open(source) as dump:
+                return named_in(dump)
+
+        several = len(source.files) > 1 and not source.layout.accumulate
+        return UnitMeter(
+            self.unit_axis, self.workers.work, in_pieces=source.layout.in_pieces, every=every if several else None
+        )
 
     def read_again(
         self,

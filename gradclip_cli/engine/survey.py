@@ -87,6 +87,10 @@ class MeasuredDump:
                 found.setdefault(self.tensors[copy].name, []).append(copy)
         return found
 
+    def tied_to(self, index: int) -> list[str]:
+        """Return the names of the tensors that the one with this index counts for."""
+        return [name for name, copies in self.tied.items() if self.copies[copies[0]] == index]
+
     @property
     def nonfinite(self) -> "list[Nonfinite]":
         """The tensors with elements that are NaN or infinite, and where the first of these is; found anew each time."""

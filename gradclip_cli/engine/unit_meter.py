@@ -1,9 +1,10 @@
 """Measure the units of the tensors of a dump in the same reading as all else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.engine.measure import PieceObserver
+from gradclip_cli.inputs.opened import OpenDump
 from gradclip_cli.inputs.unit_axis import FIRST, axis_notes, unit_axes
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.unit_layout import UnitLayout
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from gradclip_cli.notes import Note
     from gradclip_cli.numerics.dtypes import Raw
     from gradclip_cli.numerics.statistics_arrays import StatsArrays
+
+
+def named_in(dump: OpenDump) -> list[str]:
+    """Return the names of the tensors of a dump that have an axis of units, in all of its files."""
+    return [spec.name for file in dump.each() for spec in file.outline.tensors if _has_axis(spec)]
+
+
+def _has_axis(spec: TensorSpec) -> bool:
+    return spec.dtype.is_gradient and len(spec.shape) > 1 and spec.size > 0
 
 
 class _See(NamedTuple):
@@ -59,11 +69,13 @@ class MeasuredUnits(NamedTuple):
 class UnitMeter:
     """Measures the units of a dump that is read file by file, along `axis` (`--unit-axis`).
 
-    With `in_pieces`, tensors may be pieces of larger ones.
+    With `in_pieces`, tensors may be pieces of larger ones. `every` returns the names in all files of the dump, if it has several.
     """
 
-    def __init__(self, axis: str, work: Workspace, *, in_pieces: bool) -> None:
-        self._axis, self._work, self._in_pieces = axis, work, in_pieces
+    def __init__(
+        self, axis: str, work: Workspace, *, in_pieces: bool, every: Callable[[], list[str]] | None = None
+    ) -> None:
+        self._axis, self._work, self._in_pieces, self._every = axis, work, in_pieces, every
         self._files: list[dict[int, MeasuredUnits]] = []
         self._names: Sequence[str] = ()  # in the dump, of the tensors of the file at hand
         self._told: list[str] = []
@@ -79,8 +91,8 @@ class UnitMeter:
     def observer_for(self, format: "Format", reader: "Reader") -> PieceObserver:
         """Return the observer of the file that was begun."""
         specs, names = reader.tensors, self._names
-        which = [k for k, spec in enumerate(specs) if spec.dtype.is_gradient and len(spec.shape) > 1 and spec.size]
-        axes = unit_axes([names[k] for k in which], self._axis)
+        which = [k for k, spec in enumerate(specs) if _has_axis(spec)]
+        axes = unit_axes([names[k] for k in which], self._axis, self._every)
         laid = {
             k: UnitLayout.of(specs[k].shape, first=axis == FIRST, fortran=specs[k].fortran, piece=self._in_pieces)
             for k, axis in zip(which, axes, strict=True)

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.unit_axis import FIRST
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.unit_layout import UnitLayout
 from gradclip_cli.numerics.unit_norms import UnitSums
 from gradclip_cli.numerics.unit_sums import INFINITE, NAN
+from gradclip_cli.text import shortlist
 
 
 class UnitPlace(NamedTuple):
@@ -53,25 +56,45 @@ def units_of(dump: MeasuredDump, indices: Sequence[int], sums: SumKinds) -> Unit
 
     `sums` are those that were measured, with 2 among them.
     """
-    spec, first = dump.tensors[indices[0]], dump.units.get(indices[0])
+    there = [index for index in indices if dump.tensors[index].size]  # a rank may hold no row of a tensor
+    spec, first = dump.tensors[indices[0]], dump.units.get(there[0]) if there else None
     whole = dump.wholes.get(spec.name)
-    apart = len(indices) > 1 and whole is None
+    apart = len(there) > 1 and whole is None
     shape = whole.shape if whole is not None else spec.shape
     if first is None or (not apart and UnitLayout.of(shape, first=first.axis == FIRST).units == 1):
         return _one(dump, indices, sums)
-    if len(indices) == 1:
+    if len(there) == 1:
         own = first.sums
-        place = {indices[0]: UnitPlace(own.layout, 0)}
+        place = {there[0]: UnitPlace(own.layout, 0)}
         return Units(own.norms(dump.stats.scale), own.marks, place, axis=first.axis)
     at = 0 if first.axis == FIRST else -1
-    counts = [dump.units[k].sums.layout.units for k in indices]
+    counts = [dump.units[k].sums.layout.units for k in there]
     if whole is None:
-        firsts = dict(zip(indices, accumulate(counts, initial=0), strict=False))
+        _check_cut(dump, there, at)
+        firsts = dict(zip(there, accumulate(counts, initial=0), strict=False))
         joined = _joined(dump, firsts, UnitLayout(sum(counts), 0, False))
         return joined._replace(apart=True, axis=first.axis)
     offsets = {piece.place: piece.offsets[at] for piece in whole.pieces}
-    joined = _joined(dump, {k: offsets[k] for k in indices}, UnitLayout.of(shape, first=first.axis == FIRST))
+    joined = _joined(dump, {k: offsets[k] for k in there}, UnitLayout.of(shape, first=first.axis == FIRST))
     return joined._replace(axis=first.axis)
+
+
+def apart_notes(path: str, names: Sequence[str]) -> list[Note]:
+    """Note the tensors, of the dump in `path`, whose units are those of pieces that do not say where they belong."""
+    if not names:
+        return []
+    what = "files do not say where pieces belong, so each piece has units of its own, right only if it holds whole ones"
+    return [Note("units-of-pieces", f"{path}: {what}: {shortlist(list(names), 4)}", len(names), changes_figures=True)]
+
+
+def _check_cut(dump: MeasuredDump, indices: Sequence[int], at: int) -> None:
+    """Raise InputError where pieces cannot hold whole units: their shapes differ in more than the axis `at` of units."""
+    shapes = [list(dump.tensors[index].shape) for index in indices]
+    if len({(len(shape), *(shape[1:] if at == 0 else shape[:-1])) for shape in shapes}) > 1:
+        what = "its pieces hold parts of units, and do not say where they belong"
+        advice = "leave it out with --exclude, or save the dump in one piece"
+        path, name = dump.file_of(indices[0]).path, dump.name_of(indices[0])
+        raise InputError(f"{what}: they are of shape {shapes[0]}, {shapes[1]} ..; {advice}", path=path, tensor=name)
 
 
 def _joined(dump: MeasuredDump, firsts: Mapping[int, int], layout: UnitLayout) -> Units:

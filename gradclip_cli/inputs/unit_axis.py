@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.notes import Note
@@ -28,12 +28,18 @@ def named_axis(name: str) -> str | None:
     return FIRST if _FIRST.search(name) else LAST if _LAST.search(name) else None
 
 
-def unit_axes(names: Sequence[str], asked: str) -> list[str]:
-    """Return the axis of each tensor of a file: the one asked for, that of its name, or that of most of the others."""
+def unit_axes(names: Sequence[str], asked: str, every: Callable[[], Iterable[str]] | None = None) -> list[str]:
+    """Return the axis of each tensor: the one asked for, that of its name, or that of most names in the dump.
+
+    `every` returns the names in all files of the dump, if it has others than these.
+    """
     if asked != AUTO:
         return [asked] * len(names)
     told = [named_axis(name) for name in names]
-    other = LAST if told.count(LAST) > told.count(FIRST) else FIRST
+    if None not in told:
+        return [axis for axis in told if axis]
+    among = told if every is None else [named_axis(name) for name in dict.fromkeys(every())]
+    other = LAST if among.count(LAST) > among.count(FIRST) else FIRST
     return [axis or other for axis in told]
 
 

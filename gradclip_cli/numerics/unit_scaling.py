@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.chunks import CHUNK
-from gradclip_cli.numerics.dtypes import DType, Raw, decode, encode, widen, words_of
+from gradclip_cli.numerics.dtypes import BFLOAT16, DType, Raw, decode, encode, widen, words_of
+from gradclip_cli.numerics.dtypes import Floats as AnyFloats
 from gradclip_cli.numerics.unit_layout import UnitLayout, rows_of, together
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -16,14 +17,23 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+_LEAST = 2.0**-64
+"""Factors from here to 1 lose no more than their last bits as float32."""
+
+_DOUBT = 3
+"""How far a product in float32 may be from the exact one, in steps of its last bit: that of two roundings, and one to spare."""
+
+
 class UnitFactors(NamedTuple):
     """The factor of each unit, (units,), and where some are no normal numbers the divisors that come first, else None.
 
     Where a factor has lost digits, or comes from a norm that is not finite, elements are divided and multiplied, as by `scale`.
+    `singles` are the factors as float32, where none is above 1 or so small that it loses digits.
     """
 
     factors: Floats
     divisors: Floats | None = None
+    singles: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, numerators: Floats, denominators: Floats) -> "UnitFactors":
@@ -32,7 +42,8 @@ class UnitFactors(NamedTuple):
             factors = numerators / denominators
         normal = (np.abs(factors) >= sys.float_info.min) & (np.abs(factors) < math.inf)
         if normal.all():
-            return cls(factors)
+            usual = factors.size and factors.min() >= _LEAST and factors.max() <= 1
+            return cls(factors, None, factors.astype(np.float32) if usual else None)
         return cls(np.where(normal, factors, numerators), np.where(normal, 1.0, denominators))
 
 
@@ -58,10 +69,13 @@ def scale_units(raw: Raw, dtype: DType, start: int, how: UnitScaling, work: Work
         if not changed:
             continue
         number += changed
+        if how.by.singles is not None and each == BFLOAT16 and not how.has_nan:
+            _scale_bfloat16(stored, start + at, how, how.by.singles, work)
+            continue
         before = stored.copy() if how.has_nan and changed * parts < stored.size else None
         with np.errstate(all="ignore"):
             wide = widen(decode(part, each, work), work)
-            factors, divisors = how.by
+            factors, divisors, _ = how.by
             if divisors is not None:
                 _each(np.divide, wide, start + at, divisors, how.layout, parts)
             _each(np.multiply, wide, start + at, factors, how.layout, parts)
@@ -70,6 +84,27 @@ def scale_units(raw: Raw, dtype: DType, start: int, how: UnitScaling, work: Work
             kept = ~how.clipped[how.layout.unit_of(start + at + np.arange(stored.size // parts))]
             np.copyto(stored, before, where=np.repeat(kept, parts))
     return number
+
+
+def _scale_bfloat16(
+    words: NDArray[np.uint16], start: int, how: UnitScaling, singles: NDArray[np.float32], work: Workspace
+) -> None:
+    """Multiply finite elements from `start` on in float32, and those again in float64 whose product may be rounded wrongly.
+
+    Those are few: the ones beside the middle between two bfloat16. The rest takes a third of the time that float64 takes.
+    """
+    values = decode(words.view(np.uint8), BFLOAT16, work)
+    bits = values.view(np.uint32)
+    _each(np.multiply, values, start, singles, how.layout, 1)
+    np.add(bits, np.uint32(0x8000 + _DOUBT), out=bits)
+    lost = np.left_shift(bits, 16, out=work.odd.take(bits.size, np.uint32))
+    middle = np.flatnonzero(np.less_equal(lost, np.uint32(2 * _DOUBT << 16)))
+    again = words[middle]
+    np.copyto(words, np.right_shift(bits, 16, out=bits), casting="unsafe")
+    exact = widen(decode(again.view(np.uint8), BFLOAT16, work), work)
+    np.multiply(exact, how.by.factors[how.layout.unit_of(start + middle)], out=exact)
+    encode(exact, BFLOAT16, again.view(np.uint8), work)
+    words[middle] = again
 
 
 def _count(start: int, size: int, how: UnitScaling) -> int:
@@ -82,7 +117,7 @@ def _count(start: int, size: int, how: UnitScaling) -> int:
     return number
 
 
-def _each(change: np.ufunc, wide: Floats, start: int, by: Floats, layout: UnitLayout, parts: int) -> None:
+def _each(change: np.ufunc, wide: AnyFloats, start: int, by: AnyFloats, layout: UnitLayout, parts: int) -> None:
     """Multiply or divide elements from `start` on, of `parts` numbers each, by the number of their unit."""
     for rows in rows_of(layout, start, wide.size // parts):
         part = wide[rows.start * parts : rows.stop * parts].reshape(-1, rows.width * parts)

@@ -101,7 +101,10 @@ def _squares(values: Any, dtype: DType, work: Workspace) -> Iterator[tuple[int, 
 def _squared(values: Any, dtype: DType, work: Workspace) -> Floats:
     """Return |x|² of elements, in `work.squares`; of complex ones both parts are added."""
     found = work.squares.take(values.size, np.float64)
-    np.multiply(values, values, out=found, dtype=np.float64)
+    if values.dtype != np.float64:
+        np.copyto(found, values)  # in half the time in which `multiply` would widen both operands by itself
+        values = found
+    np.multiply(values, values, out=found)
     return np.add(found[::2], found[1::2]) if dtype.is_complex else found
 
 

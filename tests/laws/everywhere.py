@@ -37,6 +37,7 @@ TRIES = (
     "renormalize-l2-per-layer",
     "stable-spam",
 )
+UNITS = ("agc:0.25", "clip-by-unit-norm:median")
 RULES = ("mean", "zscore:1", "autoclip:50", "zclip")
 
 LIMITS: dict[str, Any] = {
@@ -85,9 +86,9 @@ def tensors(step: int) -> Tensors:
         "m.wide": numbers(9001, seed + 32),
         **small,
         "a.half": numbers(2 * 8192, seed + 33).reshape(2, 8192).astype(np.float16),
-        "a.brain": numbers(10_345, seed + 34).astype(ml_dtypes.bfloat16),
+        "a.brain": numbers(10_345, seed + 34).reshape(2069, 5).astype(ml_dtypes.bfloat16),
         "c.wave": (numbers(9_100, seed + 38) + 1j * numbers(9_100, seed + 39)).astype(np.complex64),
-        "h.tiny": numbers(900, seed + 36, "tiny"),
+        "h.tiny": numbers(900, seed + 36, "tiny").reshape(30, 30),
         "o.one": numbers(1, seed + 37).reshape(()),
         "o.none": np.zeros((0,), np.float32),
     }
@@ -119,6 +120,10 @@ def reports(folder: Path, way: Way, size: str) -> Iterator[tuple[str, Report]]:
     told: dict[str, Any] = {"void_dtype": "bfloat16", "jobs": way.jobs}
     yield "diff", gradclip_cli.diff(paths[0], paths[1], rtol=0.1, **told)
     yield "check", gradclip_cli.check(paths, **LIMITS, **told)
+    yield "stats of units", gradclip_cli.stats(paths, weights=paths[1], tries=UNITS, **told)
+    for axis in ("first", "last"):
+        options: dict[str, Any] = {"weights": paths[1], "unit_axis": axis, "dry_run": True}
+        yield f"units {axis}", gradclip_cli.apply(paths[:2], strategy="agc", threshold=0.25, **options, **told)
     for p in TYPES:
         for rule in RULES if size == "large" else RULES[:1]:
             yield f"stats {p} {rule}", gradclip_cli.stats(paths, rule=rule, tries=TRIES, norm_type=p, **told)

@@ -32,6 +32,9 @@ def digests(folder: Path, outputs: Path, jobs: int, format: str) -> Iterator[tup
         told: dict[str, Any] = {"void_dtype": "bfloat16", "jobs": jobs, "overwrite": True}
         report = gradclip_cli.apply(sources[0], strategy="clip-by-global-norm", threshold=0.25, output=target, **told)
         yield f"to {to}", digest(report) + hashlib.sha256(target.read_bytes()).hexdigest()
+        told |= {"weights": sources[1], "unit_axis": "last"}
+        report = gradclip_cli.apply(sources[0], strategy="agc", threshold=0.25, output=target, **told)
+        yield f"units to {to}", digest(report) + hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 def _suffix(format: str) -> str:

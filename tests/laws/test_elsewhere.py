@@ -118,7 +118,9 @@ def both(monkeypatch: pytest.MonkeyPatch, run: Callable[[str], Any]) -> tuple[An
 
 
 def applied(source: Path | list[Path], folder: Path, suffix: str, **options: Any) -> Callable[[str], bytes]:
-    """Return what applies a strategy and returns the bytes of the output, with the report."""
+    """Return what applies a strategy and returns the bytes of the output, with the report; gradients are their own weights."""
+    if options["strategy"] == "agc":
+        options["weights"] = source
 
     def run(name: str) -> bytes:
         target = folder / f"{name}.{options['strategy']}{suffix}"
@@ -142,6 +144,7 @@ STRATEGIES: tuple[dict[str, Any], ...] = (
     {"strategy": "clip-by-value", "threshold": 0.002},
     {"strategy": "renormalize-l2-per-layer"},
     {"strategy": "clip-by-unit-norm", "threshold": 0.02},
+    {"strategy": "agc", "threshold": 0.5, "unit_axis": "last"},
     {"strategy": "none"},
 )
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"output_dtype": "bfloat16"}, {"exclude": ["c.*", "d.small2"]})

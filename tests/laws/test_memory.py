@@ -102,6 +102,19 @@ def test_memory_is_bounded(format: str, roomy: Path) -> None:
     assert peak < CEILING
 
 
+@heavy
+@pytest.mark.parametrize("axis", ["first", "last"])
+def test_units_take_little(axis: str, roomy: Path) -> None:
+    """Clipping the 180 units of a tensor of 180 MB, or its 250,000, by those of its weights takes no more."""
+    path = str(large(roomy, "safetensors"))
+    options = ["-s", "agc", "-t", "0.1", "--weights", path, "--unit-axis", axis, "--dry-run", "-q"]
+    gradclip = [sys.executable, "-m", "gradclip_cli", "apply", path, *options]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert peak < CEILING
+
+
 def test_comparing_takes_no_more(roomy: Path) -> None:
     """Comparing two tensors of 180 MB, of which one is in another format, takes less than 160 MiB."""
     paths = large(roomy, "safetensors"), large(roomy, "npz")

@@ -61,14 +61,17 @@ def put(server: Objects, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("format", FORMATS)
 def test_reports_and_outputs_are_the_same_bytes(server: Objects, tmp_path: Path, format: str) -> None:
     """Statistics, listings and outputs of a file are those of the file here, from every store, into stores and from stores to here."""
-    here = save(tmp_path, format, ARRAYS)
+    here, own = save(tmp_path, format, ARRAYS), save(tmp_path, format, ARRAYS, "w")
     urls = {scheme: f"{url}/{here.name}" for scheme, url in put(server, tmp_path).items()}
     expected = [said(gradclip_cli.stats(here), str(tmp_path)), said(gradclip_cli.ls(here), str(tmp_path))]
+    units = said(gradclip_cli.stats(here, weights=own, tries=["agc:0.1"]), str(tmp_path))
     clipped = tmp_path / f"clipped{here.suffix}"
     gradclip_cli.apply(here, clipped, strategy="clip-by-global-norm", threshold=1.0)
     for scheme, url in urls.items():
         folder = url.rpartition("/")[0]
         assert [said(gradclip_cli.stats(url), folder), said(gradclip_cli.ls(url), folder)] == expected, scheme
+        beside = gradclip_cli.stats(url, weights=f"{folder}/{own.name}", tries=["agc:0.1"])
+        assert said(beside, folder) == units, scheme
     for source, target in (
         (urls["s3"], "s3://bkt/out"),
         (str(here), "gs://bkt/out"),
@@ -78,6 +81,11 @@ def test_reports_and_outputs_are_the_same_bytes(server: Objects, tmp_path: Path,
         gradclip_cli.apply(source, output, strategy="clip-by-global-norm", threshold=1.0)
         data = Path(output).read_bytes() if "://" not in output else server.of.pop(f"bkt/out{here.suffix}")
         assert data == clipped.read_bytes()
+    units_out = tmp_path / f"units{here.suffix}"
+    gradclip_cli.apply(here, units_out, strategy="agc", threshold=0.1, weights=own)
+    beside_it = f"{urls['s3'].rpartition('/')[0]}/{own.name}"
+    gradclip_cli.apply(urls["s3"], f"s3://bkt/out{here.suffix}", strategy="agc", threshold=0.1, weights=beside_it)
+    assert server.of.pop(f"bkt/out{here.suffix}") == units_out.read_bytes()
     assert server.uploads == {}
 
 

@@ -13,7 +13,6 @@ from support.oracle import clipped_units, norm_of, unit_norms
 from gradclip_cli import apply, check, show, stats
 from gradclip_cli.errors import GradclipError, InputError, NonFiniteError
 from gradclip_cli.formats import FORMATS
-from laws import layouts
 from laws.pieces import patch_pieces
 
 SHAPES = {
@@ -168,23 +167,6 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NonFiniteError, match=r"bias\.w"):
         apply(path, strategy="agc", threshold=0.3, weights=own, dry_run=True)
     apply(path, strategy="agc", threshold=0.3, weights=own, dry_run=True, layers={"bias": ("none", None)})
-
-
-LAYOUTS = {"single": layouts.single, "index": layouts.index, "params": layouts.params, "captured": layouts.captured}
-
-
-@pytest.mark.parametrize(("grads", "weights"), crossed(LAYOUTS, LAYOUTS), ids=str)
-def test_weights_of_any_layout(grads: str, weights: str, tmp_path: Path) -> None:
-    """Weights may be spread over files in another way than gradients; here each is its own weight, so that ratios are 1."""
-    for name in "gw":
-        (tmp_path / name).mkdir()
-    given, own = LAYOUTS[grads](tmp_path / "g"), LAYOUTS[weights](tmp_path / "w")
-    found = stats(given.paths, weights=own.paths, tries=["agc:0.5"], **given.options)
-    assert [row.ratio for row in found.params] == [pytest.approx(1.0, rel=1e-12)] * len(layouts.ARRAYS)
-    assert found.tries is not None
-    assert (found.tries[0].clip_rate, found.tries[0].mean_factor) == (1.0, pytest.approx(0.5))
-    report = apply(given.paths, strategy="agc", threshold=0.5, weights=own.paths, dry_run=True, **given.options)
-    assert report.dumps[0].total.norm_after == pytest.approx(0.5 * norm_of([*layouts.ARRAYS.values()]), rel=1e-6)
 
 
 def test_pieces_along_another_axis(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from gradclip_cli.commands.apply.auto import choose_auto
 from gradclip_cli.commands.apply.group_decision import Decision, decide_group
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms, whole_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.commands.apply.units import BROKEN, WITHOUT
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.units import apart_notes
 from gradclip_cli.engine.weights import Weights
 from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.inputs.captured import outstanding_note
@@ -119,6 +121,7 @@ def decide(
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
     partitions = [norm_groups(dump, plan, weights) for dump in dumps]
+    differences = [*differences, *_on_units(plan, dumps, partitions, weights)]
     again = None if run is None else (dumps, run)
     groups, notes = resolve_adaptive(plan, partitions, paths, whole_norms(plan, dumps), again)
     usual = _without_outstanding(dumps)
@@ -131,6 +134,20 @@ def decide(
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
     advised = {one.strategy.name: one.choice.rule for one in autos}
     return Decisions(decided, chosen, [*differences, *notes, *more, *(one.note for one in autos)], advised)
+
+
+def _on_units(
+    plan: ApplyPlan, dumps: Sequence[MeasuredDump], partitions: Sequence[list[NormGroup]], weights: Weights | None
+) -> list[Note]:
+    """Return notes on units of pieces, and on what lacks weights; raise InputError where none of the weights belongs to a gradient."""
+    found = []
+    for dump, groups in zip(dumps, partitions, strict=True):
+        apart = [str(one.key[1]) for one in groups if one.units is not None and one.units.units.apart]
+        found += apart_notes(dump.source.location, apart)
+    if weights is None:
+        return found
+    weights.check()
+    return [*found, *weights.notes(WITHOUT, BROKEN.get(plan.nonfinite, ""))]
 
 
 def _without_outstanding(dumps: Sequence[MeasuredDump]) -> Sequence[int]:

@@ -30,7 +30,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         each = measure_in_order(in_step_order(plan.inputs), types, run, observer_for)
         dumps = by_step([dump for measure in each for dump in measure()])
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
-        weights = measure_weights(plan.weights, run) if plan.weights else None
+        weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
         decided = decide(plan, dumps, weights, run)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written, outputs)

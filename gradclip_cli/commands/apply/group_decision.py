@@ -52,7 +52,7 @@ def decide_group(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> 
     """Return what a strategy does at a threshold, and the policy for NaN and infinities; raise InputError for a norm above float64."""
     if group.units is None:
         return Decision(group.strategy, threshold, _action(plan, group, threshold))
-    units, bases, held = group.units
+    units, bases, held, _ = group.units
     if np.isinf(units.norms).any():
         raise too_large(group.strategy.group)
     norms, limit = units.as_read if plan.nonfinite == "propagate" else units.norms, threshold or math.inf

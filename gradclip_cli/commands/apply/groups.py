@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.commands.apply.units import Beside, GroupUnits, group_units
+from gradclip_cli.commands.apply.units import GroupUnits, group_units
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.engine.weights import Weights
+from gradclip_cli.engine.weights import Beside, Weights
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import Action
+from gradclip_cli.strategies.builtin import NONE
 from gradclip_cli.thresholds.rules import Threshold
 
 
@@ -81,15 +82,14 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan, weights: Weights | None = N
     ]
     if not plan.has_units:
         return found
-    beside = None
-    if weights is not None:
-        beside = Beside.pair(dump, weights.of_step(dump.step, dump.source.location))
-    return [
-        one._replace(units=group_units(one.strategy, dump, one.members, plan, beside))
-        if one.strategy.group is Group.UNIT
-        else one
-        for one in found
-    ]
+    beside = weights.beside(dump) if weights is not None else None
+    return [_in_units(one, dump, plan, beside) if one.strategy.group is Group.UNIT else one for one in found]
+
+
+def _in_units(group: NormGroup, dump: MeasuredDump, plan: ApplyPlan, beside: Beside | None) -> NormGroup:
+    """Return a group with its units; one that lacks the weight which its strategy takes is left as it is."""
+    units = group_units(group.strategy, dump, group.members, plan, beside)
+    return group._replace(strategy=NONE, threshold=None) if units is None else group._replace(units=units)
 
 
 Key = tuple[object, ...]

@@ -53,7 +53,7 @@ class DumpFigures(NamedTuple):
     place: StepPlace
     nonfinite: Sequence[Nonfinite]
     stored: TensorPlaces
-    weights: NDArray[np.float64] | None = None  # the norm of the weights of each tensor
+    weights: NDArray[np.float64] | None = None  # the norm of the weights of each tensor, as `Beside.norms` gives it
 
 
 class Collected(NamedTuple):
@@ -98,7 +98,7 @@ class Collector:
         for dump, names in zip(taken, same, strict=True):
             self._notes += dump.notes
             found = _reduce(dump, counts, names, self._bad)
-            beside = None if self._weights is None else np.array([one.norm for one in self._weights.beside(dump)])
+            beside = None if self._weights is None else self._weights.beside(dump).norms()
             self._dumps.append(found._replace(weights=beside))
 
     def collected(self, failed: list[GradclipError]) -> Collected:
@@ -110,13 +110,16 @@ class Collector:
         in_order = by_step(self._dumps, lambda dump: dump.place.step)
         dumps, repeated = settled(in_order, lambda dump: dump.place, self._plan.repeated)
         notes = [*self._notes, *self._tensors.notes, *repeated]
+        if self._weights is not None:
+            self._weights.check()
+            notes += self._weights.notes()
         steady = _steady(self.gathering.steady, dumps, self._run)
         return Collected(dumps, self._tensors.places, notes, failed, self.gathering.zero.zero, steady)
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
     """Read the dumps of a series in the order of their steps, and reduce them to figures."""
-    weights = measure_weights(plan.weights, run) if plan.weights else None
+    weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
     collector, failed = Collector(plan, run, weights), list[GradclipError]()
     ordered = in_step_order(plan.inputs)
 

@@ -39,7 +39,8 @@ class Reading:
         self._own = sums_for(plan.stats)
         self._sums = tuple(dict.fromkeys((*self._own, *TYPES)))
         self._check = plan.check
-        self._weights = measure_weights(plan.stats.weights, run) if plan.stats.weights else None
+        own, missing = plan.stats.weights, plan.stats.allow_missing
+        self._weights = measure_weights(own, run, allow_missing=missing) if own else None
         self._checked = Collector(self._check, run, self._weights)
         self._begun: dict[DumpSource, Begun] = {}  # that are not taken yet
         self._number = 0  # of dumps so far, those that cannot be read, too

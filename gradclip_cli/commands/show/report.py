@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from glob import escape
 
-import numpy as np
-
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.commands.show.choice import choose
 from gradclip_cli.commands.show.rows import SUMS, Beside, joined, no_gradients, rows_of
@@ -22,7 +20,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.as_options import as_options
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.notes import merged
+from gradclip_cli.notes import Note, merged
 from gradclip_cli.numerics.bands import TARGETS, band_of
 from gradclip_cli.reports.show import ShowReport
 from gradclip_cli.text import printable
@@ -49,7 +47,7 @@ def _listed(plan: ShowPlan, run: Run) -> ShowReport:
     check_taken([dump], selection)
     values = smallest.values() / dump.stats.scale
     least = [float(values[indices].min()) for indices in dump.named.values()]
-    report = _report(plan, dump, least, selection, _beside(plan, dump, run))
+    report = _report(plan, dump, least, selection, run)
     others = no_gradients(dump, selection.takes, selection.naming.block)
     return report._replace(params=joined(report.params, others) if others else report.params)
 
@@ -62,7 +60,7 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
     found = values_of(name, counts.of(dump, indices), dump, indices)
     smallest = found.values.min_abs
     least = [math.inf if smallest is None else smallest]
-    report = _report(plan, dump, least, run.selection, _beside(plan, dump, run))
+    report = _report(plan, dump, least, run.selection, run)
     return report._replace(
         tensor=name,
         blocks=[block._replace(share=None) for block in report.blocks],
@@ -80,18 +78,21 @@ def _command(plan: ShowPlan) -> str:
     return " ".join(["gradclip show", shlex.quote(plan.given), *options])
 
 
-def _beside(plan: ShowPlan, dump: MeasuredDump, run: Run) -> Beside | None:
-    """Measure the weights, if there are any."""
+def _beside(plan: ShowPlan, dump: MeasuredDump, run: Run) -> tuple[Beside | None, list[Note]]:
+    """Measure the weights, if there are any; return notes on those that are missing, too."""
     if not plan.weights:
-        return None
-    weights = measure_weights(plan.weights, run)
-    return Beside(np.array([one.norm for one in weights.beside(dump)]), plan.lr)
+        return None, []
+    weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing)
+    found = weights.beside(dump).every()
+    weights.check()
+    return Beside([None if one is None else one.norm for one in found], plan.lr), weights.notes()
 
 
 def _report(
-    plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection, beside: Beside | None
+    plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection, run: Run
 ) -> ShowReport:
     """Report a measured dump; `smallest` holds the smallest |g| above 0 of each of its tensors, infinite where there is none."""
+    beside, notes = _beside(plan, dump, run)
     rows = rows_of(dump, smallest, selection.naming.block, beside)
     return ShowReport(
         input=dump.source.label,
@@ -101,7 +102,7 @@ def _report(
         blocks=rows.blocks,
         module_kinds=rows.kinds,
         params=rows.params,
-        notes=merged([*plan.notes, *dump.notes]),
+        notes=merged([*plan.notes, *dump.notes, *notes]),
         labels=dump.labels,
         name=dump.source.name,
         command=_command(plan),

@@ -69,15 +69,22 @@ class _Table:
 
 
 class Beside(NamedTuple):
-    """The norms of the weights beside the named tensors of a dump, and the learning rate if it is known."""
+    """The norms of the weights beside the named tensors of a dump, None where there are none, and the learning rate if it is known."""
 
-    norms: Floats
+    norms: Sequence[float | None]
     lr: float | None = None
 
-    def of(self, members: Sequence[int], norm: float) -> Ratio:
-        """Return the figures of some of the tensors, whose gradients have this norm."""
-        weight = math.hypot(*self.norms[members].tolist())
-        ratio = norm / weight if weight else math.nan
+    def of(self, members: Sequence[int], norm: float, each: Floats) -> Ratio:
+        """Return the figures of some of the tensors, whose gradients have this norm; `each` has that of every tensor.
+
+        Gradients without a weight are left out of both norms.
+        """
+        pairs = [(each.item(k), weight) for k in members if (weight := self.norms[k]) is not None]
+        if not pairs:
+            return Ratio()
+        norm = norm if len(pairs) == len(members) else math.hypot(*(own for own, _ in pairs))
+        weight = math.hypot(*(one for _, one in pairs))
+        ratio = norm / weight if weight and math.isfinite(weight) else math.nan
         return Ratio.of(weight, _known(ratio), self.lr)
 
 
@@ -90,10 +97,10 @@ def rows_of(
     layers = [dump.places[indices[0]].layer for indices in members]
     total = StatsTable.of({0: stats.total(SUMS)}, len(SUMS)).scaled(stats.scale)
     whole = _Table(total, [least.min(initial=math.inf)], 0.0).row(0)
-    each = _Table(stats, least, whole.finite_norm)
+    each, norms = _Table(stats, least, whole.finite_norm), stats.as_read(stats.norms(0, 2.0))
 
     def ratio(members: Sequence[int], figures: _Figures) -> Ratio:
-        return Ratio() if beside is None else beside.of(members, figures.norm)
+        return Ratio() if beside is None else beside.of(members, figures.norm, norms)
 
     def joined_by(name_of: Callable[[str], str], row: Callable[..., Row]) -> Sequence[Row]:
         """Return the rows of layers of the same name, together."""

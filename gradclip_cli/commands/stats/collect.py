@@ -36,7 +36,7 @@ class Located(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps.
+    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps and on weights.
 
     `nonfinite` are the first dumps of tensors that are not finite, `largest` is known if there are two dumps or more, and
     `located` has a row for each step if a rule looks at elements again.
@@ -85,6 +85,11 @@ class _Collector:
                 self._tell(dump)
         except InputError as error:
             self._leave_out(error)
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """Notes on units and weights."""
+        return self._beside.notes
 
     def _locate(self, dump: MeasuredDump) -> None:
         """Keep where a dump is; those with the same tensors share the list of names."""
@@ -136,6 +141,7 @@ def collect(
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
     beside = {id(row): one for row, one in zip(collected.series.rows, collected.beside, strict=True)}
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
+    notes = [*notes, *collected.notes]
     bad = first_nonfinite([(row, found) for row, _, found in kept])
     rows, which = by_step([row for row, _, _ in kept], order), collected.largest.number
     norms = layout.norms(rows, collected.series.kept, plan)

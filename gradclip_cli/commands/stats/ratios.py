@@ -27,14 +27,18 @@ class RatioTable(NamedTuple):
     def of_steps(self) -> list[Ratio]:
         """Return the figures of each step, of a table of one group."""
         pairs = zip(self.weights.norms[:, 0].tolist(), self.norms.norms[:, 0].tolist(), strict=True)
-        return [Ratio.of(weight, _ratio(norm, weight), self.lr) for weight, norm in pairs]
+        there = self.weights.present[:, 0].tolist()
+        return [
+            Ratio.of(weight, _ratio(norm, weight), self.lr) if known else Ratio()
+            for (weight, norm), known in zip(pairs, there, strict=True)
+        ]
 
     def medians(self) -> list[Ratio]:
         """Return the medians of each group over the steps that have it and where its ratio is a finite number."""
         with np.errstate(all="ignore"):
             ratios = self.norms.norms / self.weights.norms
-        known = self.norms.present & np.isfinite(ratios)
         there = self.norms.present & np.isfinite(self.weights.norms)
+        known = there & np.isfinite(ratios)
         return [
             Ratio.of(_median(self.weights.norms[there[:, k], k]), _median(ratios[known[:, k], k]), self.lr)
             for k in range(ratios.shape[1])
@@ -68,8 +72,16 @@ class WeightRatios(NamedTuple):
         pair = found.weights, found.norms
         layers = [_layers(table, layout) for table in pair]
         blocks = [block_norms(table, plan.selection.naming, 2.0) for table in layers]
-        total = [NormTable([GroupName()], group_norms(table.norms, [0] if len(table.groups) else [])) for table in pair]
+        total = [_total(table) for table in pair]
         return cls(*(RatioTable(weights, norms, plan.lr) for weights, norms in (total, blocks, layers, pair)))
+
+
+def _total(table: NormTable) -> NormTable:
+    """Return the norm of each step; it is absent where all tensors are."""
+    if not table.groups:
+        return NormTable([GroupName()], np.zeros((len(table.norms), 1)))
+    absent = None if table.absent is None else np.logical_and.reduce(table.absent, axis=1)[:, None]
+    return NormTable([GroupName()], group_norms(table.norms, [0]), absent)
 
 
 def _layers(table: NormTable, layout: SeriesLayout) -> NormTable:
@@ -79,9 +91,11 @@ def _layers(table: NormTable, layout: SeriesLayout) -> NormTable:
 
 
 def _median(values: NDArray[np.float64]) -> float | None:
-    return median(values) if len(values) else None
+    if len(values) < 2:  # as in each of a hundred thousand tensors of one dump
+        return values.item(0) if len(values) else None
+    return median(values)
 
 
 def _ratio(norm: float, weight: float) -> float | None:
-    found = norm / weight if weight else None
+    found = norm / weight if weight and np.isfinite(weight) else None
     return found if found is not None and np.isfinite(found) else None

@@ -129,7 +129,7 @@ def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsRep
     What the memory holds is not read.
     """
     if plan.logs is None:
-        weights = measure_weights(plan.weights, run) if plan.weights else None
+        weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
         each = measure_each if memory is None else memory.measure_each
         surveys = each(in_step_order(plan.inputs), sums_for(plan), run)
         before = memory.cached if memory is not None else 0

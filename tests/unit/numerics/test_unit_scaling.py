@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.official import BFLOAT16
+from support.rounding import nearest
 
 from gradclip_cli.inputs.unit_axis import FIRST, LAST
 from gradclip_cli.numerics.dtypes import from_numpy
@@ -44,6 +46,23 @@ def test_each_unit_has_its_own_factor(shape: tuple[int, ...], axis: str, dtype: 
     found, number = scaled(array, axis, factors, blocks)
     np.testing.assert_array_equal(found, wanted)
     assert number == np.count_nonzero(each != 1)
+
+
+@pytest.mark.parametrize("axis", [FIRST, LAST])
+def test_bfloat16_is_rounded_once(axis: str) -> None:
+    """Every finite bfloat16 is rounded once, though products are taken in float32: also in the middle, and just beside it."""
+    words = np.arange(1 << 16, dtype=np.uint16)
+    every = words[(words & 0x7FFF) < 0x7F80].view(BFLOAT16)
+    # Of the products of these, some are a hair beside the middle, and on its other side in float32.
+    quotients = [(511 - 2 * k) / 512 / ((255 - j) / 128) for k in range(4) for j in range(5)]
+    quotients = [one for one in quotients if one > 0.5]
+    factors = np.array([1, 0.3, 2**-0.5, 257 / 512, 257 / 512 * (1 + 2**-50), 2**-63.5, *quotients])
+    array = np.ascontiguousarray(np.broadcast_to(every, (factors.size, every.size)))
+    array, each = (array, factors[:, None]) if axis == FIRST else (np.ascontiguousarray(array.T), factors)
+    found, number = scaled(array, axis, factors, 32)
+    wanted = nearest(array.astype(np.float64) * each, BFLOAT16)
+    np.testing.assert_array_equal(found.view(np.uint16), wanted.view(np.uint16))
+    assert number == every.size * (factors.size - 1)
 
 
 def test_the_bits_of_nan_stay_where_a_unit_is_not_clipped() -> None:
