@@ -27,7 +27,7 @@ def test_requests_are_signed_unless_they_are_anonymous(server: Objects) -> None:
     assert objects().size("s3://bkt/k") == 3
     assert "Credential=known/" in server.asked[-1].headers["authorization"]
     with using(HURRIED._replace(anonymous=True)):
-        objects()._forget()
+        objects().forget()
         assert objects().size("s3://bkt/k") == 3
     assert "authorization" not in server.asked[-1].headers
 
