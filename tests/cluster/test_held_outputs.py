@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from support.servers.surroundings import hurried_server
 from support.waiting import wait_for
 
 import gradclip_cli
+from gradclip_cli.commands.apply import elsewhere
 from gradclip_cli.commands.apply.elsewhere import Elsewhere
 from gradclip_cli.errors import OutputError
 
@@ -82,7 +84,9 @@ def asked_by(server: Objects, key: str) -> list[Asked]:
     return [one for one in server.asked if f"Credential={key}/" in one.headers["authorization"]]
 
 
-def apply(cluster: DaskCluster | None, source: Any = "s3://bkt/run", out: str = "s3://bkt/out", **told: Any) -> Any:
+def apply(
+    cluster: DaskCluster | None, source: Any = "s3://bkt/run", out: str | None = "s3://bkt/out", **told: Any
+) -> Any:
     """Clip the run."""
     scheduler = cluster.address if cluster is not None else None
     return gradclip_cli.apply(source, out, scheduler=scheduler, **{"threshold": 1.0, **told})
@@ -305,3 +309,33 @@ def test_a_worker_without_credentials(server: Objects, tmp_path: Path) -> None:
         apply(cluster, [tmp_path / name for name in NAMES])
     assert "worker tcp://127.0.0.1:" in str(caught.value)
     assert outputs(server) == {}
+
+
+def test_what_is_asked_after_is_held(
+    server: Objects, expected: Mapping[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that takes longer than a lease asks after its outputs, so that nothing has to be sent again."""
+    monkeypatch.setattr(elsewhere, "LEASE", 3.0)
+    during(monkeypatch, lambda: time.sleep(7.0))  # more than the lease of these workers, which is 5
+    with working(tmp_path, "brief") as cluster:
+        apply(cluster)
+    assert outputs(server) == expected
+    assert sum("uploads" in one.query for one in server.asked) == STEPS
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("told", [{"in_place": True}, {"along": 0}, {"accumulate": "mean"}], ids=str)
+def test_other_ways(server: Objects, cluster: DaskCluster, told: dict[str, Any]) -> None:
+    """What is replaced, has slices that are dumps, or is the mean of several files is the same as on one machine."""
+    for way in ("here", "there"):
+        one = "step_1_micro_" if "accumulate" in told else "step_"
+        names = [f"s3://bkt/{way}/in/{one}{k}.safetensors" for k in range(3)]
+        for k, name in enumerate(names):
+            values = np.random.default_rng(k).normal(size=(4, 30_000)).astype(np.float32)
+            server.of[name.removeprefix("s3://")] = save({"w": values, "v": values[:, :7]})
+        out = None if "in_place" in told else f"s3://bkt/{way}/out" + ".npz" * ("accumulate" in told)
+        server.asked.clear()
+        apply(cluster if way == "there" else None, names, out, **told)
+    assert outputs(server, "there") == outputs(server, "here")
+    assert len(outputs(server, "here")) > 3 or "in_place" in told
+    assert [one.nbytes for one in asked_by(server, "known") if one.method in ("PUT", "POST")] == []

@@ -25,7 +25,6 @@ from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.locations import is_remote, remote_store
-from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.staged import Staged, failed, nameless
 from gradclip_cli.storage.streams import is_of_this_process, place
 
@@ -110,7 +109,7 @@ class Elsewhere:
 
         Raises OutputError where workers die of it or cannot write, InputError where they cannot read.
         """
-        if self._workers is None or current().store is not None:  # a store of the program is in this process only
+        if self._workers is None:
             return {}
         wanted = (one for one in files if self._takes(one))
         self._files = {(self._id, number): one for number, one in enumerate(wanted)}
