@@ -70,7 +70,6 @@ WITHOUT_UNIT_TESTS = {
     "commands/apply/before_after.py": "tests/laws hold every figure against numpy",
     "commands/apply/flow.py": "every test of apply runs it",
     "commands/apply/report.py": "tests/laws hold every figure against numpy",
-    "commands/apply/elsewhere.py": "tests/cluster/test_held_outputs.py sends outputs by it, whatever happens to workers and client",
     "commands/apply/rewrite.py": "tests/laws and tests/faults write every format into every other",
     "commands/check/slices_named.py": "tests/laws/test_slices_named.py holds every slice against numpy",
     "commands/check/steady_slices.py": "tests/laws/test_steady_slices.py holds every slice against numpy",
