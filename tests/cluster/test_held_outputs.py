@@ -344,3 +344,18 @@ def test_other_ways(server: Objects, cluster: DaskCluster, told: dict[str, Any])
     assert outputs(server, "there") == outputs(server, "here")
     assert len(outputs(server, "here")) > 3 or "in_place" in told
     assert [one.nbytes for one in asked_by(server, "known") if one.method in ("PUT", "POST")] == []
+
+
+def test_what_a_store_refuses_to_drop(server: Objects, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads of which the store may have kept parts are named."""
+
+    def fail() -> None:
+        server.wrong = lambda asked: "403" if asked.method == "DELETE" else ""
+        raise OutputError("there is no room", path="x")
+
+    during(monkeypatch, fail)
+    with pytest.raises(
+        OutputError, match=r"no room; the store may have kept parts of the upload to s3://bkt/out/step_0"
+    ):
+        apply(cluster)
+    server.uploads.clear()

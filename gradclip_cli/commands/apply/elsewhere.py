@@ -23,10 +23,12 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.locations import is_remote, remote_store
 from gradclip_cli.storage.staged import Staged, failed, nameless
 from gradclip_cli.storage.streams import is_of_this_process, place
+from gradclip_cli.text import shortlist
 
 _TRIES = 3
 """How often an output is sent again whose worker is lost before all of them are there."""
@@ -102,7 +104,9 @@ class Elsewhere:
         if self._files:
             cleanups.remove(self._drop_soon)
             self._over.set()
-            self._drop(_PATIENCE)
+            left = self._drop(_PATIENCE)
+            if left and isinstance(error, GradclipError):
+                error.message += f"; {LEFT.format(shortlist(left))}"
 
     def rewrite(self, files: Iterator[FileChange]) -> Mapping[str, Written]:
         """Have files written that are worth it, and whose target is in a store; return their results by their targets.
@@ -211,16 +215,20 @@ class Elsewhere:
         if (store := remote_store(target)) is not None:
             store.forget()
 
-    def _drop_soon(self) -> None:
-        self._drop(_SIGNALLED)
+    def _drop_soon(self) -> str | None:
+        left = self._drop(_SIGNALLED)
+        return LEFT.format(shortlist(left)) if left else None
 
-    def _drop(self, seconds: float) -> None:
-        """Have all workers drop what they hold for this call, and wait for it so long."""
+    def _drop(self, seconds: float) -> list[str]:
+        """Have all workers drop what they hold for this call; wait for it so long, and return what may be left in the store."""
+        left = list[str]()
 
         def drop() -> None:
             with suppress(GradclipError):
-                self._tell(Drop(self._id), None)
+                for found in self._tell(Drop(self._id), None).values():
+                    left.extend(found if isinstance(found, list) else ())
 
         thread = threading.Thread(target=drop, daemon=True)
         thread.start()
         thread.join(seconds)
+        return left

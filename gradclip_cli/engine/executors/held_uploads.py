@@ -58,7 +58,7 @@ class Show(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """Drop all outputs of a run, those that are being sent, too."""
+    """Drop all outputs of a run, those being sent, too; the answer lists those of which the store may have kept parts."""
 
     run: str
 
@@ -203,13 +203,13 @@ class HeldOutputs:
             return self._show(message.token)
         return self.drop(lambda one: one.order.token[0] == message.run)
 
-    def drop(self, which: Callable[[_Held], bool] = bool) -> None:
-        """Drop outputs, all by default; wait until the store has done so."""
+    def drop(self, which: Callable[[_Held], bool] = bool) -> list[str]:
+        """Drop outputs, all by default; wait for the store, and return the locations of those that it may have kept parts of."""
         with self._lock:
             found = [self._of.pop(token) for token, one in list(self._of.items()) if which(one)]
-        if found:
-            with ThreadPoolExecutor(_DROPPED_AT_ONCE) as pool:
-                list(pool.map(lambda one: one.upload.abort(), found))
+        with ThreadPoolExecutor(_DROPPED_AT_ONCE) as pool:
+            left = list(pool.map(lambda one: one.upload.abort(), found))
+        return [one.order.location for one, is_left in zip(found, left, strict=True) if is_left]
 
     def drop_expired(self) -> None:
         """Drop what no client has asked after."""

@@ -124,7 +124,7 @@ def test_an_authority_of_ones_own(tmp_path: Path, server: Objects, monkeypatch: 
         monkeypatch.setenv("AWS_ENDPOINT_URL", secure.url.replace("localhost", "127.0.0.1"))
         monkeypatch.setenv("HF_ENDPOINT", secure.url.replace("localhost", "127.0.0.1"))
         for look in (lambda: objects().size("s3://bkt/k"), lambda: objects().entries("hf://datasets/me/n/run")):
-            objects()._forget()
+            objects().forget()
             with pytest.raises(InputError, match="certificate of its server is for another name"):
                 look()
 
