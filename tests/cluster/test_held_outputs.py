@@ -24,6 +24,7 @@ import gradclip_cli
 from gradclip_cli.commands.apply import elsewhere
 from gradclip_cli.commands.apply.elsewhere import Elsewhere
 from gradclip_cli.errors import OutputError
+from gradclip_cli.storage.remote.objects import objects
 
 pytestmark = pytest.mark.remote
 
@@ -48,6 +49,7 @@ def server(served: Objects) -> Iterator[Objects]:
     """The server, which does nothing wrong in the beginning and in the end, and has no outputs yet."""
     served.asked.clear()
     served.released.clear()
+    objects().forget()  # what tests before this one have left, and taken away
     yield served
     served.wrong = lambda asked: ""
     served.released.set()
@@ -150,6 +152,7 @@ def test_formats(
     MAKERS[name](tmp_path / name, tensors(0))
     monkeypatch.chdir(tmp_path)
     told = {**strategy, **options, "void_dtype": "bfloat16", "threshold": strategy.get("threshold")}
+    told |= {"weights": name} if strategy["strategy"] == "agc" else {}
     apply(None, name, f"s3://bkt/here/g{suffix}", **told)
     server.asked.clear()
     apply(cluster, name, f"s3://bkt/out/g{suffix}", **told)

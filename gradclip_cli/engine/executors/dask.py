@@ -10,8 +10,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.engine.executors.canary import Identity, identity
+from gradclip_cli.engine.executors.cluster import Cluster
 from gradclip_cli.engine.executors.held_uploads import Message, answer
 from gradclip_cli.engine.executors.orders import Answer, Order, answered
+from gradclip_cli.engine.executors.progress import Progress
 from gradclip_cli.errors import InputError, LostWorkersError, UsageError
 
 if TYPE_CHECKING:
@@ -110,6 +112,11 @@ class DaskScheduler:
         if self._own is not None:
             with self._own:
                 self._client.close(timeout=_PATIENCE)
+
+
+def cluster_of(scheduler: object, types: tuple[float, ...], progress: Progress, jobs: int | None) -> Cluster:
+    """Return the executor of a cluster; raise UsageError as `connect` does."""
+    return Cluster(connect(scheduler), types, progress, jobs)
 
 
 def connect(scheduler: object) -> DaskScheduler:
