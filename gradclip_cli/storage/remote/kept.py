@@ -31,7 +31,7 @@ class Kept:
                 if os.pwrite(self._fd, data, start) == nbytes:
                     self._add(start, start + nbytes)
         except OSError:
-            self._room.close()
+            self._room.refuse()
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether all of a range is kept."""
@@ -89,7 +89,7 @@ class Room:
             self._left -= nbytes if fits else 0
             return fits
 
-    def close(self) -> None:
+    def refuse(self) -> None:
         """Give no room any more: the disk is full before it should be."""
         with self._lock:
             self._left = 0
