@@ -1,10 +1,10 @@
-"""Keep what is fetched of remote files that are read twice, so that the second reading asks the store for nothing."""
+"""Keep what is fetched of remote files on the disk, so that whoever reads it again asks the store for nothing."""
 
 import os
 import threading
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 _SHARE = 4
 """The part of the free space in TMPDIR that may be filled is one in so many: outputs on their way to a store are there, too."""
@@ -13,7 +13,7 @@ _SHARE = 4
 class Kept:
     """Ranges of a file, in an unnamed temporary file at their own places."""
 
-    def __init__(self, room: "_Room") -> None:
+    def __init__(self, room: "Room") -> None:
         self._room, self._lock = room, threading.Lock()
         self._fd = -1
         self._starts: list[int] = []  # of ranges that neither overlap nor adjoin, in order
@@ -24,11 +24,14 @@ class Kept:
         nbytes = len(data)
         if self.holds(start, start + nbytes) or not self._room.take(nbytes):
             return
-        with suppress(OSError), self._lock:
-            if self._fd < 0:
-                self._fd = _temporary()
-            if os.pwrite(self._fd, data, start) == nbytes:
-                self._add(start, start + nbytes)
+        try:
+            with self._lock:
+                if self._fd < 0:
+                    self._fd = _temporary()
+                if os.pwrite(self._fd, data, start) == nbytes:
+                    self._add(start, start + nbytes)
+        except OSError:
+            self._room.refuse()
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether all of a range is kept."""
@@ -38,8 +41,13 @@ class Kept:
 
     def read(self, start: int, stop: int) -> bytes | None:
         """Return a range if it is kept."""
-        out = bytearray(stop - start) if self.holds(start, stop) else b""
-        return bytes(out) if out and self.read_into(start, memoryview(out)) else None
+        if not self.holds(start, stop):
+            return None
+        try:
+            found = os.pread(self._fd, stop - start, start)
+        except OSError:
+            return None
+        return found if len(found) == stop - start else None
 
     def read_into(self, start: int, out: memoryview) -> bool:
         """Fill `out` with the bytes from `start` on, and return whether they are kept."""
@@ -66,8 +74,8 @@ class Kept:
         self._starts[first:last], self._stops[first:last] = [start], [stop]
 
 
-class _Room:
-    """How many bytes may be kept, of all files together."""
+class Room:
+    """How many bytes may be kept, of all files that share it together."""
 
     def __init__(self) -> None:
         self._lock, self._left = threading.Lock(), -1
@@ -81,6 +89,11 @@ class _Room:
             self._left -= nbytes if fits else 0
             return fits
 
+    def refuse(self) -> None:
+        """Give no room any more: the disk is full before it should be."""
+        with self._lock:
+            self._left = 0
+
 
 class _Calls:
     """The calls that run, and what is kept for them."""
@@ -88,7 +101,7 @@ class _Calls:
     def __init__(self) -> None:
         self.lock, self.running = threading.Lock(), list[frozenset[str]]()
         self.files: dict[Hashable, Kept] = {}
-        self.room = _Room()
+        self.room = Room()
 
 
 _calls = _Calls()
@@ -108,7 +121,7 @@ def read_twice(locations: Iterable[str]) -> Iterator[None]:
             if not _calls.running:
                 for one in _calls.files.values():
                     one.close()
-                _calls.files, _calls.room = {}, _Room()
+                _calls.files, _calls.room = {}, Room()
 
 
 def kept(location: str, state: Hashable) -> Kept | None:

@@ -15,7 +15,7 @@ from support.servers.objects import Objects
 import gradclip_cli
 from gradclip_cli.storage.remote import kept as module
 from gradclip_cli.storage.remote.heads import HEAD
-from gradclip_cli.storage.remote.kept import Kept, kept, read_twice
+from gradclip_cli.storage.remote.kept import Kept, Room, kept, read_twice
 from gradclip_cli.storage.remote.objects import objects
 
 URL = "s3://bkt/g.safetensors"
@@ -26,7 +26,7 @@ URL = "s3://bkt/g.safetensors"
 def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, int]]) -> None:
     """A range is kept if each of its bytes is, however the ranges overlap, and comes back as it was put."""
     data = np.random.default_rng(0).bytes(80)
-    one, known = Kept(module._Room()), set[int]()
+    one, known = Kept(Room()), set[int]()
     for start, nbytes in ranges:
         one.put(start, memoryview(data)[start : start + nbytes])
         known |= set(range(start, start + nbytes))
