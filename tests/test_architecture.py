@@ -68,6 +68,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/diff/*.py": "tests/laws/test_diff*.py hold every figure against numpy, tests/cli/test_diff_runs.py what is paired",
     "commands/apply/changes.py": "tests/laws/test_slices.py and test_accumulated.py rewrite by both kinds",
     "commands/apply/before_after.py": "tests/laws hold every figure against numpy",
+    "commands/apply/flow.py": "every test of apply runs it",
     "commands/apply/report.py": "tests/laws hold every figure against numpy",
     "commands/apply/rewrite.py": "tests/laws and tests/faults write every format into every other",
     "commands/check/slices_named.py": "tests/laws/test_slices_named.py holds every slice against numpy",

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -104,11 +105,23 @@ class Outputs:
                 staged = nameless(target)
             else:
                 staged = self._stage_beside(target)
-            self._staged.append(staged)
-            if staged.path in self._taken and not streams.is_stream(target):
-                raise OutputError("leads to the same file as another output", path=target)
-            self._taken.add(staged.path)
+            self._add(staged)
             return staged
+
+    def take(self, target: str, nbytes: int, show: Callable[[], None]) -> None:
+        """Take an output of so many bytes that another machine has sent to a store: `show` makes it visible, before others.
+
+        It was checked, and whoever has had it sent drops it. Raises OutputError as `stage` does.
+        """
+        with self._lock:
+            self._add(Staged(target, target, None, -1, show=show))
+            self.files, self.nbytes = self.files + 1, self.nbytes + nbytes
+
+    def _add(self, staged: Staged) -> None:
+        self._staged.append(staged)
+        if staged.path in self._taken and not streams.is_stream(staged.target):
+            raise OutputError("leads to the same file as another output", path=staged.target)
+        self._taken.add(staged.path)
 
     def _stage_beside(self, target: str) -> Staged:
         """Create the temporary file of a local target, and the directories around it."""
@@ -167,14 +180,17 @@ class Outputs:
             raise failed(error, staged.target) from error
 
     def commit(self) -> None:
-        """Write the streams, then rename every staged file to its target; signals wait until all are renamed."""
+        """Write the streams, then rename every staged file to its target; signals wait until all are renamed.
+
+        What other machines have sent comes first: what is left here is small, such as an index of what they sent.
+        """
         finished: list[str] = []
         placing[:], placed[:] = [staged.target for staged in self._staged if not staged.is_stream], []
         for staged in self._staged:
             if staged.is_stream:
                 self._put(staged, finished)
         with deferred():
-            for staged in self._staged:
+            for staged in sorted(self._staged, key=lambda one: one.show is None):
                 if staged.target not in finished:
                     self._put(staged, finished)
             self._sync()
@@ -191,7 +207,9 @@ class Outputs:
 
     def _put(self, staged: Staged, finished: list[str]) -> None:
         try:
-            if staged.upload is not None:
+            if staged.show is not None:
+                staged.show()
+            elif staged.upload is not None:
                 staged.upload.commit()
             elif staged.temporary is None:
                 streams.copy_to_stream(staged.fd, staged.path)

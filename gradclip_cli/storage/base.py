@@ -144,3 +144,6 @@ class RemoteStore(Store, Protocol):
 
     def upload(self, location: str, overwrite: bool) -> Upload:
         """Begin an output; nothing need be asked of the network before `send`."""
+
+    def forget(self) -> None:
+        """Forget what was heard of files and folders, since another process has written some."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ def make_folder(folder: str) -> None:
 class Staged:
     """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream or an upload.
 
+    What another machine has written and sent has no file here: `show` is then the function that makes it visible.
     The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
     """
 
@@ -76,11 +78,12 @@ class Staged:
     temporary: str | None  # None for a stream or an upload
     fd: int
     upload: Upload | None = None
+    show: Callable[[], None] | None = None
 
     @property
     def is_stream(self) -> bool:
         """Whether it is poured into what is there, as into a pipe."""
-        return self.temporary is None and self.upload is None
+        return self.temporary is None and self.upload is None and self.show is None
 
     def close(self) -> None:
         """Close the temporary file; raises OSError."""

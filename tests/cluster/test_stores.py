@@ -66,7 +66,7 @@ def test_workers_read_by_themselves(server: Objects, cluster: DaskCluster) -> No
 
 @pytest.mark.parametrize("output", ["s3://bkt/out", "folder"])
 def test_outputs(server: Objects, cluster: DaskCluster, tmp_path: Path, output: str) -> None:
-    """Outputs are the same bytes, in a store, to which the client sends them, and in a folder that workers share."""
+    """Outputs are the same bytes, in a store, to which workers send them, too, and in a folder that they share."""
     found = {}
     for name, scheduler in (("here", None), ("there", cluster.address)):
         target = f"{output}-{name}" if "://" in output else str(tmp_path / name)

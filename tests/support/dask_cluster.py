@@ -15,7 +15,7 @@ import distributed
 from support.waiting import wait_for
 
 TESTS = Path(__file__).parent.parent
-ODDITIES = ("version", "sums", "late", "dies", "waits", "blind")
+ODDITIES = ("version", "sums", "late", "dies", "waits", "blind", "brief", "full")
 
 
 class DaskCluster:

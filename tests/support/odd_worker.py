@@ -1,15 +1,17 @@
 """A Dask worker with something odd about it: python -m support.odd_worker ODDITY, then the arguments of `dask worker`."""
 
 import os
+import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from distributed.cli.dask_worker import main
 
-from gradclip_cli.engine.executors import canary, orders
+from gradclip_cli.engine.executors import canary, held_uploads, orders
 from gradclip_cli.storage import random_access, seen_from
 
 MARK = Path("mark")
@@ -62,8 +64,17 @@ def _blind() -> None:
         module.__dict__["place_of"] = lambda path: f"/nowhere{path}"
 
 
+def _brief() -> None:
+    """Hold outputs for some seconds only that no client asks after."""
+    held_uploads.__dict__["LEASE"] = 5.0
+
+
+def _full() -> None:
+    """Have room for a megabyte in each file."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
 if __name__ == "__main__":
-    {"version": _version, "sums": _sums, "late": _late, "dies": _dies, "waits": _waits, "blind": _blind}[
-        sys.argv.pop(1)
-    ]()
+    oddities: list[Callable[[], None]] = [_version, _sums, _late, _dies, _waits, _blind, _brief, _full]
+    {oddity.__name__[1:]: oddity for oddity in oddities}[sys.argv.pop(1)]()
     main()

@@ -192,7 +192,9 @@ class CopyAhead:
         """Begin the output of a file about to be measured, and return its observer; None where a copy is of no use."""
         path = reader.file.path
         target = self._targets.get(path)
-        if target is None or not format.copy_keeps_offsets or self._plan.format_of(path, target, format) is not format:
+        if target is None or not format.copy_keeps_offsets:
+            return None
+        if self._plan.writing.format_of(path, target, format) is not format:
             return None
         to = output_type(self._plan)
         if to is not None and any(is_converted(spec, to) for spec in reader.tensors):

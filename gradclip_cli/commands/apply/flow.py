@@ -1,5 +1,8 @@
 """`apply`: measure, decide, rewrite, report."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import decide
 from gradclip_cli.commands.apply.outputs import check_new
@@ -14,6 +17,9 @@ from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.remote.kept import read_twice
+
+if TYPE_CHECKING:
+    from gradclip_cli.commands.apply.elsewhere import Elsewhere
 
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
@@ -32,7 +38,20 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
         decided = decide(plan, dumps, weights, run)
-        written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
-        report = summarize(plan, decided, written, outputs)
-        outputs.commit()
+        with _elsewhere(plan, run, outputs) as elsewhere:
+            rewriter = DumpRewriter(plan, run, outputs, ahead)
+            written = rewriter.rewrite(decided.dumps, elsewhere.rewrite if elsewhere is not None else None)
+            report = summarize(plan, decided, written, outputs)
+            if elsewhere is not None:
+                elsewhere.settle()
+            outputs.commit()
     return report
+
+
+def _elsewhere(plan: ApplyPlan, run: Run, outputs: Outputs) -> "AbstractContextManager[Elsewhere | None]":
+    """Return what has outputs written by other machines, if there are any."""
+    if not run.workers.far:
+        return nullcontext()
+    from gradclip_cli.commands.apply.elsewhere import Elsewhere  # with all that talks to them
+
+    return Elsewhere(plan.writing, run, outputs)

@@ -1,18 +1,22 @@
-"""Choose the dtypes of the tensors in an output: those of the input, the one that was asked for, or what a format has instead."""
+"""Choose the dtypes of the tensors in an output: those of the input, the one that was asked for, or what a format has instead.
+
+Also say what the format of an output cannot hold.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gradclip_cli.commands.apply.plan import KEEP, ApplyPlan
+from gradclip_cli.commands.apply.plan import KEEP, ApplyPlan, Writing
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, named
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import plural
+from gradclip_cli.text import plural, shortlist
 
 
-def output_type(plan: ApplyPlan) -> DType | None:
+def output_type(plan: ApplyPlan | Writing) -> DType | None:
     """Return the dtype in which all gradients are written; None if each keeps its own."""
     return None if plan.output_dtype in (None, KEEP) else named(plan.output_dtype or "")
 
@@ -23,7 +27,7 @@ def is_converted(spec: TensorSpec, to: DType | None) -> bool:
 
 
 def targets(
-    tensors: Sequence[TensorSpec], changed: Collection[int], plan: ApplyPlan, format: Format, found: Format
+    tensors: Sequence[TensorSpec], changed: Collection[int], plan: ApplyPlan | Writing, format: Format, found: Format
 ) -> Sequence[TensorSpec]:
     """Return the tensors as they are written to a file of `format`, read from one of `found`; `tensors` itself if all stay.
 
@@ -40,7 +44,7 @@ def targets(
 
 
 def stand_in_notes(
-    tensors: Sequence[TensorSpec], written: Sequence[TensorSpec], format: Format, plan: ApplyPlan, path: str
+    tensors: Sequence[TensorSpec], written: Sequence[TensorSpec], format: Format, plan: Writing, path: str
 ) -> list[Note]:
     """Note the dtypes that a format lacks, and what their tensors became."""
     if written is tensors or plan.output_dtype is not None:
@@ -62,3 +66,24 @@ def check_in_place(reader: Reader, path: str) -> None:
     if found := reader.not_convertible():
         message = f"would lose in place, as its dtypes change: {'; '.join(found)}; give -o another file"
         raise OutputError(message, path=path)
+
+
+def check_convertible(reader: Reader, output: str, selection: Selection) -> None:
+    """Raise OutputError for selected entries of pickled objects, which may be gradients."""
+    for name in reader.pickled:
+        if selection.takes(name):
+            message = (
+                "holds pickled objects, which are never loaded and cannot be converted; leave it out with --exclude"
+            )
+            raise OutputError(message, path=output, tensor=name)
+
+
+def not_convertible_notes(reader: Reader, output: str) -> list[Note]:
+    """Note what the format of the output cannot hold."""
+    kept, notes = f"{output}: left out, since its format cannot hold it:", list[Note]()
+    if found := reader.not_convertible():
+        notes.append(Note("not-convertible", f"{kept} {'; '.join(found)}"))
+    if marked := [spec.name for spec in reader.tensors if spec.role is not None]:
+        what = f"its format cannot mark what is no gradient, so {shortlist(marked, 4)} count there as gradients"
+        notes.append(Note("marks-lost", f"{output}: {what}", len(marked), changes_figures=True))
+    return notes

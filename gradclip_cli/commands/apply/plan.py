@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
@@ -73,6 +73,31 @@ def _without_parameters(text: str) -> str:
 
 
 _WITH_PARAMETERS = "|".join(rule.name for rule in ADAPTIVE_RULES if rule.parameters)
+
+
+class Writing(NamedTuple):
+    """How a plan writes each file, whatever is decided: all that a worker of a cluster needs to know of it.
+
+    `clips` is whether it is to clip, and not only to copy or to convert.
+    """
+
+    output_format: str | None
+    output_dtype: str | None
+    selection: Selection
+    norm_types: tuple[float, ...]
+    clips: bool
+    overwrite: bool
+
+    def format_of(self, path: str, output: str, found: "Format") -> "Format":
+        """Return the format to write: the one asked for, or that of the output's suffix, or that of the input."""
+        if output == path != STANDARD:
+            if self.output_format not in (None, found.name):
+                raise UsageError(
+                    f"{printable(path)} is {found.name} and stays so in its place; leave out "
+                    f"--output-format {self.output_format}, or give -o another file"
+                )
+            return found
+        return by_name(self.output_format) if self.output_format else by_suffix(output) or found
 
 
 @dataclass(frozen=True)
@@ -174,16 +199,11 @@ class ApplyPlan:
                 return strategy, threshold if strategy.takes_threshold else None
         return self.strategy, self.threshold if self.strategy.takes_threshold else None
 
-    def format_of(self, path: str, output: str, found: "Format") -> "Format":
-        """Return the format to write: the one asked for, or that of the output's suffix, or that of the input."""
-        if output == path != STANDARD:
-            if self.output_format not in (None, found.name):
-                raise UsageError(
-                    f"{printable(path)} is {found.name} and stays so in its place; leave out "
-                    f"--output-format {self.output_format}, or give -o another file"
-                )
-            return found
-        return by_name(self.output_format) if self.output_format else by_suffix(output) or found
+    @property
+    def writing(self) -> Writing:
+        """How each file is written."""
+        clips = self.strategy.group is not Group.NONE or bool(self.overrides)
+        return Writing(self.output_format, self.output_dtype, self.selection, self.norm_types, clips, self.overwrite)
 
     def with_single_norm(self, strategy: Strategy) -> str:
         """Say what a threshold does where it was chosen from a single norm, and so equals it."""

@@ -1,10 +1,10 @@
 """Say what a pass needs to know of executors: how to map a task over items, and how large tasks share the memory."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -47,6 +47,14 @@ class Executor(Protocol):
 
         Each of them is a pass of its own with maps of its own, such as the measuring of a dump.
         """
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An executor whose workers can be told something by their address."""
+
+    def tell(self, message: Any, only: Collection[str] | None = None) -> Mapping[str, Any]:
+        """Return what those workers, or all, answer at once, or the error of ours; without those that are lost."""
 
 
 class OneByOne:

@@ -95,7 +95,6 @@ def chosen(
         raise UsageError(f"jobs must be at least 1, not {jobs}")
     if scheduler is None:
         return Chosen(jobs, progress)
-    from gradclip_cli.engine.executors.cluster import Cluster
-    from gradclip_cli.engine.executors.dask import connect
+    from gradclip_cli.engine.executors.dask import cluster_of
 
-    return Cluster(connect(scheduler), types, progress, jobs)
+    return cluster_of(scheduler, types, progress, jobs)

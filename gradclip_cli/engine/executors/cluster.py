@@ -4,7 +4,7 @@ import os
 import pickle
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from gradclip_cli.engine.executors.base import Several
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster_workers import ClusterWorkers, Pending, Scheduler
+from gradclip_cli.engine.executors.held_uploads import Message
 from gradclip_cli.engine.executors.orders import Answer, Order, divided, foreseen, lost
 from gradclip_cli.engine.executors.progress import Crew, Progress, silent
 from gradclip_cli.engine.executors.serving import Reply
@@ -123,6 +124,10 @@ class Cluster:
                 raise OutputError(error.message) from error
             raise
         sent.hand_over()
+
+    def tell(self, message: Message, only: Collection[str] | None = None) -> Mapping[str, Any]:
+        """Return what those workers, or all, answer at once, or the error of ours; without those that are lost."""
+        return self._scheduler.tell(message, only)
 
     def several(self, do: Callable[[Item], Result], items: Iterable[Item]) -> Several[Result]:
         """Yield for each item, in order, what returns `do(item)` or raises its error; some are done ahead, in threads."""

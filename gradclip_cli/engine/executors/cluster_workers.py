@@ -3,10 +3,11 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from gradclip_cli.engine.executors.canary import Identity
+from gradclip_cli.engine.executors.held_uploads import Message
 from gradclip_cli.engine.executors.orders import Answer, Order
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.notes import Note
@@ -43,6 +44,9 @@ class Scheduler(Protocol):
 
     def cancel(self, orders: Iterable[Any]) -> None:
         """Drop orders."""
+
+    def tell(self, message: Message, only: Collection[str] | None) -> Mapping[str, Any]:
+        """Return what those workers, or all, answer at once, or the error of ours; without those that are lost."""
 
     def close(self) -> None:
         """Disconnect."""

@@ -1,14 +1,19 @@
 """Send orders to the workers of a Dask cluster. The only module that imports `distributed`, and only where a cluster is asked for."""
 
+import asyncio
 import logging
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.engine.executors.canary import Identity, identity
+from gradclip_cli.engine.executors.cluster import Cluster
+from gradclip_cli.engine.executors.held_uploads import Message, answer
 from gradclip_cli.engine.executors.orders import Answer, Order, answered
+from gradclip_cli.engine.executors.progress import Progress
 from gradclip_cli.errors import InputError, LostWorkersError, UsageError
 
 if TYPE_CHECKING:
@@ -92,11 +97,26 @@ class DaskScheduler:
         with suppress(OSError, RuntimeError):
             self._client.cancel([order.future for order in orders])
 
+    def tell(self, message: Message, only: Collection[str] | None) -> Mapping[str, Any]:
+        """Return what those workers, or all, answer beside their tasks; raise InputError if the scheduler has ended."""
+        there = self.workers()  # Dask waits half a minute for one that is not
+        workers = [one for one in there if only is None or one in only]
+        try:
+            found = self._client.run(_answered, message, workers=workers, on_error="return")
+        except (OSError, AttributeError, RuntimeError, ValueError, CancelledError) as error:
+            raise InputError(f"the scheduler {self.address} has ended; start it, and run again") from error
+        return {worker: one for worker, one in found.items() if not isinstance(one, OSError)}
+
     def close(self) -> None:
         """Disconnect, if the connection is ours."""
         if self._own is not None:
             with self._own:
                 self._client.close(timeout=_PATIENCE)
+
+
+def cluster_of(scheduler: object, types: tuple[float, ...], progress: Progress, jobs: int | None) -> Cluster:
+    """Return the executor of a cluster; raise UsageError as `connect` does."""
+    return Cluster(connect(scheduler), types, progress, jobs)
 
 
 def connect(scheduler: object) -> DaskScheduler:
@@ -159,6 +179,11 @@ def _quiet() -> Iterator[None]:
     finally:
         for one, level in zip(handlers, before, strict=True):
             one.setLevel(level)
+
+
+async def _answered(message: Message) -> Any:
+    """Answer a message in a worker, in a thread beside those that do orders."""
+    return await asyncio.to_thread(answer, message)
 
 
 def do_order(order: Any) -> Answer:

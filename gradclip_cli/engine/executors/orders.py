@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -18,6 +20,29 @@ from gradclip_cli.formats.sharing import calls
 from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.storage.remote.settings import Settings, using
 from gradclip_cli.storage.seen_from import place_of, seen_from
+
+
+class _Here(threading.local):
+    """The worker whose order this thread does."""
+
+    address = ""
+
+
+_here = _Here()
+
+
+@contextmanager
+def _as(address: str) -> Iterator[None]:
+    before, _here.address = _here.address, address
+    try:
+        yield
+    finally:
+        _here.address = before
+
+
+def this_worker() -> str:
+    """Return the address of the worker whose order this thread does; empty in the client."""
+    return _here.address
 
 
 class Order(NamedTuple):
@@ -62,7 +87,12 @@ def answered(order: Order, worker: str) -> Answer:
         return Answer(worker, refusal=refusal)
     _stay()
     asking = using(order.asking._replace(place=f"worker {worker}"))
-    with asking, seen_from(order.folder), np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+    with (
+        _as(worker),
+        asking,
+        seen_from(order.folder),
+        np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
+    ):
         reply = _done(order)
         unseen = getattr(reply.error, "path", None)
         if unseen is not None and (is_remote(unseen) or os.path.exists(place_of(unseen))):

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.remote.urls import is_true
 from gradclip_cli.text import printable
 
@@ -119,7 +120,8 @@ def check_found(scheme: str, where: str) -> None:
     if not _is_in_cloud(
         os.environ.get("GCE_METADATA_HOST", _METADATA[scheme]) if scheme == "gs" else _METADATA[scheme]
     ):
-        raise InputError(f"no credentials were found; {advice(scheme)}", path=where)
+        place = f" (said by {current().place})" if current().place else ""
+        raise InputError(f"no credentials were found; {advice(scheme)}{place}", path=where)
 
 
 @cache

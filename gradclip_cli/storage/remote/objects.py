@@ -128,13 +128,14 @@ class Objects:
     def upload(self, location: str, overwrite: bool) -> ObjectUpload:
         """Begin an output; nothing is asked of the network before there is something to send."""
         url = parsed(location)
-        return ObjectUpload(location, url, client(url), overwrite, self._forget)
+        return ObjectUpload(location, url, client(url), overwrite, self.forget)
 
     def expect(self, locations: Sequence[str]) -> None:
         """Say which files will be opened next, in this order; their heads are fetched early."""
         self._heads.expect(locations)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget what was heard of files and folders, which may be others by now."""
         self._folders.forget()
         self._heads.forget()
 

@@ -42,7 +42,7 @@ def alone() -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setattr(credentials, "_is_in_cloud", lambda host: False)
-        objects()._forget()
+        objects().forget()
         yield patch
 
 

@@ -350,3 +350,20 @@ def test_two_uploads_to_one_url() -> None:
         outputs.stage("memory://b/x")
         with pytest.raises(OutputError, match="the same file as another output"):
             outputs.stage("memory://b/x")
+
+
+def test_what_another_machine_has_sent() -> None:
+    """It counts as an output, is shown before what is left here, and is what an error says to be in place."""
+    with memory_store() as store, Outputs(overwrite=True) as outputs:
+        outputs.complete(outputs.stage("memory://b/index"))
+        for name in "xy":
+            outputs.take(f"memory://b/{name}", 7, lambda name=name: store.files.update({name: b""}))  # type: ignore[misc]
+        with pytest.raises(OutputError, match="the same file as another output"):
+            outputs.take("memory://b/y", 7, lambda: None)
+        outputs._staged.pop()
+        outputs.take("memory://b/z", 7, lambda: outputs.check("memory://read-only/z"))
+        with pytest.raises(
+            OutputError, match="may not be written; 2 of 4 outputs are in place: memory://b/x, memory://b/y"
+        ):
+            outputs.commit()
+        assert (list(store.files), outputs.files, outputs.nbytes) == (["x", "y"], 4, 21)

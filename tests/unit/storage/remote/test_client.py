@@ -27,7 +27,7 @@ def test_requests_are_signed_unless_they_are_anonymous(server: Objects) -> None:
     assert objects().size("s3://bkt/k") == 3
     assert "Credential=known/" in server.asked[-1].headers["authorization"]
     with using(HURRIED._replace(anonymous=True)):
-        objects()._forget()
+        objects().forget()
         assert objects().size("s3://bkt/k") == 3
     assert "authorization" not in server.asked[-1].headers
 
@@ -124,7 +124,7 @@ def test_an_authority_of_ones_own(tmp_path: Path, server: Objects, monkeypatch: 
         monkeypatch.setenv("AWS_ENDPOINT_URL", secure.url.replace("localhost", "127.0.0.1"))
         monkeypatch.setenv("HF_ENDPOINT", secure.url.replace("localhost", "127.0.0.1"))
         for look in (lambda: objects().size("s3://bkt/k"), lambda: objects().entries("hf://datasets/me/n/run")):
-            objects()._forget()
+            objects().forget()
             with pytest.raises(InputError, match="certificate of its server is for another name"):
                 look()
 

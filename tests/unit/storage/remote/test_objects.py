@@ -69,7 +69,7 @@ def test_a_listing_tells_states(server: Objects, run: Asked) -> None:
     server.of["bkt/run/c.npz"] = b"new"
     assert run.fingerprint(url) != now
     assert run.fingerprint(url, recent=True) == now
-    run._forget()
+    run.forget()
     assert run.fingerprint(url, recent=True) == run.fingerprint(url)
 
 
