@@ -112,7 +112,7 @@ def test_a_name_that_says_no_format_is_wrong_usage(output: str) -> None:
     """Another suffix, or none, would leave the reader to guess: what would do is named; a dry run is told so, too."""
     for dry_run in (False, True):
         with pytest.raises(
-            UsageError, match=r"; end the name in \.safetensors, \.h5, .*\.npz, or give --output-format"
+            UsageError, match=r"; end the name in \.safetensors, \.npz, \.h5, .*, or give --output-format"
         ):
             outputs("a.npz", output=output, dry_run=dry_run)
     found = outputs_for([single("a.npz")], output, in_place=False, dry_run=False, directory=False, output_format="npz")
