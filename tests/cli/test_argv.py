@@ -133,7 +133,7 @@ USAGE = {
     "nosuch": "nosuch",
     "apply": "dump",
     "apply g.safetensors --dry-run": "clip-by-global-norm needs a threshold: -t with a number, or with a rule such as mean",
-    "apply g.safetensors -o out -t 1": r"-o out: no suffix tells the format; end the name in .*\.npz, or give --output-format",
+    "apply g.safetensors -o out -t 1": r"-o out: no suffix tells the format; end the name in .*, or give --output-format",
     "apply g.safetensors -o out.pt -t 1": r"\.pt is the suffix of no format",
     "apply g.safetensors -o out.npy -t 1 --dry-run": r"\.npy is the suffix of no format",
     "apply steps -o there.safetensors -s none": "-o there.safetensors would be a directory",
