@@ -14,7 +14,7 @@ from support.official import BFLOAT16, Tensors, all_bits, load, save
 from support.oracle import clipped_units, norm_of, unit_norms
 
 from gradclip_cli import apply, check, report, show, stats
-from gradclip_cli.errors import GradclipError, InputError, UsageError
+from gradclip_cli.errors import GradclipError, InputError, OutputError, UsageError
 from gradclip_cli.notes import Note
 from laws import layouts
 
@@ -296,3 +296,17 @@ def test_weights_of_keras(dtype: Any, tmp_path: Path) -> None:
         limit = 0.4 * unit_norms(grads[name], "last")
         wanted = clipped_units(grads[name].astype(dtype), limit, "last")
         np.testing.assert_allclose(array.astype("f8"), wanted, rtol=1e-6 if dtype in (np.float64, np.float32) else 1e-2)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_weights_are_never_replaced(link: bool, tmp_path: Path) -> None:
+    """An output that is a file of the weights is refused, by a link and with --overwrite, too, and all stays as it was."""
+    grads, own = pairs(tmp_path, lacking="none", steps=2, without=9)
+    target = own
+    if link:
+        target = tmp_path / "other"
+        target.symlink_to(own)
+    before = {path: path.read_bytes() for folder in (grads, own) for path in folder.iterdir()}
+    with pytest.raises(OutputError, match=r"step_0\.npz: is among the weights, which are only read; write elsewhere"):
+        apply(grads, target, strategy="agc", threshold=0.1, weights=own, overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
