@@ -142,7 +142,7 @@ def _paste(report: StatsReport, framework: str) -> None:
         name, threshold, reason = suggestion.strategy, suggestion.threshold, suggestion.note or ""
     if threshold is None:
         raise InputError(f"{(reason or 'there is no threshold').rstrip('.')}; there is nothing to paste")
-    text = pasted(framework, find(name), threshold, report.norm_type)
+    text = pasted(framework, find(name), threshold, report.norm_type, report.min_weight_norm)
     with standard_output() as stream:
         print(text, file=stream)
     if len(report.dumps) < MIN_STEPS:

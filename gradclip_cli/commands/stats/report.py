@@ -56,6 +56,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     return StatsReport(
         norm_type=plan.norm.type,
         epsilon=plan.norm.epsilon,
+        min_weight_norm=plan.min_weight_norm,
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming, ratios),

@@ -151,7 +151,7 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     if reasons:
         yield from wrapped(" ".join(reasons), room, 1)
     yield from _noted(report, advice, room)
-    code = usual_line(find(advice.strategy), advice.threshold, report.norm_type)
+    code = usual_line(find(advice.strategy), advice.threshold, report.norm_type, report.min_weight_norm)
     if code is not None and "\n" not in code:
         yield line(" ", code)  # a user may copy it, so that it is never folded here
 
