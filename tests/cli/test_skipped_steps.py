@@ -128,3 +128,24 @@ def test_parameters_by_name_in_an_override_and_a_file(run_of_forty: None, run: R
     Path("clip.toml").write_text(first)
     assert 'threshold = "adagc:1.1,warmup=3"' in first
     assert tree(run, *argv) == tree(run, "apply", "run", "--dry-run", "--config", "clip.toml")
+
+
+def test_tensors_of_no_type_are_counted(save: Save, run: Run) -> None:
+    """The rule aggc leaves tensors of no type of module as they are: a note counts them, in `apply`, `stats` and what is tried."""
+    Path("plain").mkdir()
+    for step in range(12):
+        save(f"plain/step_{step}.npz", **{"0.weight": np.array([1.0 + step]), "fc.weight": np.array([1.0])})
+    said = "1 of 2 tensors is of no type of module, and left as read"
+    assert f"note: -t aggc:0.98: {said}" in run("apply", "plain", "--dry-run", "-t", "aggc").err
+    assert said in tree(run, "stats", "plain", "--rule", "aggc")["suggestions"][-1]["note"]
+    assert tree(run, "stats", "plain", "--try", "aggc")["tries"][0]["note"].endswith(said)
+    assert "no type" not in run("apply", "plain", "--dry-run", "-t", "aggc", "--exclude", "0.*").err
+
+
+def test_a_note_on_several_tries_names_their_rules(run_of_forty: None, run: Run) -> None:
+    """What holds for several tries is said once, with the rules, and with the strategies where one rule is tried with two."""
+    words = ("--try", "zclip", "--try", "adagc", "--try", "autoclip", "--try", "clip-by-norm:autoclip")
+    found = " ".join(run("stats", "run", *words).out.split())
+    names = "zclip:2.5, adagc:1.04, clip-by-global-norm autoclip:10, clip-l2-per-param-type autoclip:10"
+    assert found.count("each step has its own threshold") == 1
+    assert f"{names}: each step has its own threshold" in found

@@ -126,6 +126,7 @@ class AdaptiveRun:
         notes = [self._of_skipped_steps(steps) if self._rule.skips else self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
             notes.append(f"only {plural(len(self._thresholds), 'step')}")
+        notes += [self._replay.left_text] if self._replay.left else []
         if self._rule.rereads:
             notes.append("what is left of a tensor is scaled to a norm near 1")
         if self._table.samples.nonfinite:

@@ -88,7 +88,7 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
         _mean(cosines),
         float(cosines.min()) if cosines.size else None,
         _most_clipped(effect, table.groups) if apart else {},
-        _note(effect, one.threshold),
+        _note(effect, one.threshold, threshold.left_text if isinstance(threshold, Replay) else ""),
         step_ranges(np.logical_or.reduce(effect.clipped, axis=1), norms.steps),
         *skipped,
     )
@@ -181,9 +181,10 @@ def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, floa
     return {layer: found[layer] for layer in most if found[layer]}
 
 
-def _note(effect: Effect, threshold: float | Chooser | None) -> str | None:
+def _note(effect: Effect, threshold: float | Chooser | None, left: str) -> str | None:
     stepwise = isinstance(threshold, AdaptiveRule) and not threshold.skips
     notes = ["each step has its own threshold"] if stepwise else []
+    notes += [left] if left else []
     notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
         notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
