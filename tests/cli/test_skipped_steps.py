@@ -149,3 +149,12 @@ def test_a_note_on_several_tries_names_their_rules(run_of_forty: None, run: Run)
     names = "zclip:2.5, adagc:1.04, clip-by-global-norm autoclip:10, clip-l2-per-param-type autoclip:10"
     assert found.count("each step has its own threshold") == 1
     assert f"{names}: each step has its own threshold" in found
+
+
+def test_a_rule_of_steps_beside_units_that_are_tried(run_of_forty: None, run: Run) -> None:
+    """A number tried on units goes with any --rule, whose row stands for the strategies that have one norm a step."""
+    found = tree(run, "stats", "run", "-s", "all", "--rule", "skip-above:5", "--try", "clip-by-unit-norm:0.6")
+    assert [row["strategy"] for row in found["suggestions"] if row["rule"] == "skip-above:5"] == ["clip-by-global-norm"]
+    assert found["tries"][0]["clip_rate"] == pytest.approx((40 + 1 + 26) / 80)
+    refused = run("stats", "run", "-s", "clip-by-unit-norm", "--rule", "skip-above:5")
+    assert (refused.code, refused.out) == (2, "")

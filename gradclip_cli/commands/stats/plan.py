@@ -95,8 +95,6 @@ class StatsPlan:
         check_units(used, self.selection.along, self.unit_axis)
         check_weights(used, bool(self.weights), self.min_weight_norm, shown=True)
         check_learning_rate(self.lr, bool(self.weights))
-        if self.has_units and isinstance(self.rule, AdaptiveRule):
-            raise UsageError(f"{self.rule} takes one norm of a step, and here each unit has one")
         if self.strategy is not None and not self.strategy.takes_threshold:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest; `gradclip strategies` says which have")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():

@@ -117,7 +117,7 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
-    own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
+    own = [one for one in plan.strategies if rule.suits(one)]
     return {
         one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL), norms.elements)
         for one in own
