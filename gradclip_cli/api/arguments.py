@@ -19,7 +19,8 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.wildcards import matching
-from gradclip_cli.strategies import Strategy, find
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.thresholds.rules import strategy_called
 
 Path = str | os.PathLike[str]
 Paths = Path | Iterable[Path]
@@ -76,7 +77,7 @@ def path_of(given: Path) -> str:
 
 def strategy_of(given: str | Strategy) -> Strategy:
     """Return a strategy that is given itself or by its name."""
-    return find(given) if isinstance(given, str) else given
+    return strategy_called(given) if isinstance(given, str) else given
 
 
 P = ParamSpec("P")

@@ -102,6 +102,18 @@ def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) 
         (["stats", "run", "--rule", "adagc", "-s", "ClipL2PerLayer"], "adagc is for clip-l2-per-param-type"),
         (["stats", "run", "--try", "clip-by-norm:skip-olmo"], "skip-olmo is for clip-by-global-norm"),
         (["stats", "run", "--try", "skip-above"], "needs a number, as in skip-above:10"),
+        (["stats", "run", "-s", "autoclip"], "autoclip is a rule, and no strategy; apply takes it with -t, stats with"),
+        (["apply", "run", "--dry-run", "-s", "skip-olmo:3"], "skip-olmo is a rule, and no strategy; apply takes it"),
+        (["apply", "run", "--dry-run", "-t", "agc:0.01"], "agc is a strategy, and no rule; give it with -s, and a"),
+        (["stats", "run", "--rule", "Global_Norm"], "global_norm is a strategy, and no rule; give it with -s"),
+        (
+            ["apply", "run", "--dry-run", "-t", "1", "--min-weight-norm", "0"],
+            "--min-weight-norm is for strategies that",
+        ),
+        (
+            ["stats", "run", "--try", "ClipL2PerLayer:1", "--min-weight-norm", "0"],
+            "--min-weight-norm is for strategies",
+        ),
         (["stats", "log.csv", "--try", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
         (["stats", "log.csv", "--rule", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
         (
@@ -158,3 +170,22 @@ def test_a_rule_of_steps_beside_units_that_are_tried(run_of_forty: None, run: Ru
     assert found["tries"][0]["clip_rate"] == pytest.approx((40 + 1 + 26) / 80)
     refused = run("stats", "run", "-s", "clip-by-unit-norm", "--rule", "skip-above:5")
     assert (refused.code, refused.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (
+            "--print-threshold",
+            "Error: skip-olmo:6,window=40: skips 1 of 40 steps: 30; apply -t skip-olmo:6,window=40 does",
+        ),
+        ("--paste", "what the rule says; there is nothing to paste"),
+    ],
+)
+def test_a_skipping_rule_has_no_threshold_to_print(run_of_forty: None, run: Run, option: str, said: str) -> None:
+    """The error says what the rule does and what takes it, and does not blame the file."""
+    words = ["torch"] if option == "--paste" else []
+    found = run("stats", "run", "-s", "clip-by-global-norm", "--rule", "skip-olmo:6,window=40", option, *words)
+    assert (found.code, found.out) == (3, "")
+    assert said in found.err
+    assert "check the path" not in found.err

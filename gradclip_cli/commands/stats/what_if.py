@@ -186,6 +186,6 @@ def _note(effect: Effect, threshold: float | Chooser | None, left: str) -> str |
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [left] if left else []
     notes += [UNKNOWN] if effect.after is None else []
-    if left := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
-        notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
+    if broken := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
+        notes.append(f"NaN and infinities left out of {plural(broken, 'step')}")
     return "; ".join(notes) or None
