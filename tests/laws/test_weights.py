@@ -16,6 +16,7 @@ from support.oracle import clipped_units, norm_of, unit_norms
 from gradclip_cli import apply, check, report, show, stats
 from gradclip_cli.errors import GradclipError, InputError, OutputError, UsageError
 from gradclip_cli.notes import Note
+from gradclip_cli.render.tables.apply import group_cells
 from laws import layouts
 
 NAMES = ("a.weight", "b.weight", "head.weight")
@@ -310,3 +311,19 @@ def test_weights_are_never_replaced(link: bool, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"step_0\.npz: is among the weights, which are only read; write elsewhere"):
         apply(grads, target, strategy="agc", threshold=0.1, weights=own, overwrite=True)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_tables_count_units(tmp_path: Path) -> None:
+    """Layers, blocks and kinds count the units that are clipped, of all of theirs, and a tied tensor has those of the other."""
+    one = np.array([[3.0, 4.0], [0.3, 0.4]])
+    np.savez(tmp_path / "g.npz", **{"m.0.fc.weight": one, "m.1.fc.weight": one * 2, "m.2.head.weight": one})
+    np.savez(tmp_path / "w.npz", **{f"m.{k}.{n}.weight": one * 9 for k, n in enumerate(("fc", "fc", "head"))})
+    words: dict[str, Any] = {"strategy": "clip-by-unit-norm", "threshold": 0.8, "dry_run": True}
+    (dump,) = apply(tmp_path / "g.npz", layers={"m.2*": ("none", None)}, **words).dumps
+    assert [row.units for row in dump.layers] == [(1, 2), (2, 2), None]
+    assert {row.kind: row.units for row in dump.module_kinds} == {"m.*.fc": (3, 4), "m.*.head": None}
+    assert [group_cells(row)[3] for row in dump.layers] == ["1 of 2", "2 of 2", "no"]
+    (dump,) = apply(tmp_path / "g.npz", tied="once", **words).dumps
+    rows = {row.name: row for row in dump.params}
+    assert (rows["m.2.head.weight"].norm_before, rows["m.2.head.weight"].units) == (None, 2)
+    assert rows["m.2.head.weight"].clipped_units == rows["m.0.fc.weight"].clipped_units == 1
