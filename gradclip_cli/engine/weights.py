@@ -68,7 +68,7 @@ class Weights:
         self._single, self._steps, self.allow_missing = single, steps, allow_missing
         self._pairs = 0
         self._lacking: dict[str, tuple[str, str]] = {}  # gradients, with the files of them and of the weights
-        self._without: dict[str, int | None] = {}  # dumps without weights of their step, by path
+        self._without: dict[tuple[str, int | None], None] = {}  # dumps without weights of their step
         self._broken: dict[str, str] = {}  # weights that are not finite, with their file
 
     def beside(self, dump: MeasuredDump) -> "Beside":
@@ -79,7 +79,7 @@ class Weights:
             return Beside(self, dump, found)
         if not self.allow_missing:
             raise InputError(f"{self._not_of(step)}; --allow-missing does without", path=path)
-        self._without[path if step is None else f"{path} {step}"] = step
+        self._without[path, step] = None
         return Beside(self, dump, None)
 
     def _not_of(self, step: int | None) -> str:
@@ -110,7 +110,9 @@ class Weights:
             raise InputError(
                 f"has no weight in {printable(where)}, nor has any other that needs one", path=path, tensor=name
             )
-        raise InputError("there are no weights of its step, nor of any other", path=next(iter(self._without)))
+        path, step = next(iter(self._without))
+        what = "has no step to pair weights by" if step is None else f"is of step {step}, of which there are no weights"
+        raise InputError(f"{what}, nor are there any for the other dumps", path=path)
 
     def notes(self, missing: str = NO_RATIO, broken: str = "so these have no ratio") -> list[Note]:
         """Return notes on what lacks weights, and on weights that are not finite, with what follows from either."""
@@ -121,7 +123,7 @@ class Weights:
             what = f"no weight in {printable(where)} for {plural(len(self._lacking), 'tensor')}, {missing}: {names}"
             found.append(Note("no-weight", f"{path}: {what}", len(self._lacking), changes_figures=True))
         if self._without:
-            steps = [f"{step}" if step is not None else printable(key) for key, step in self._without.items()]
+            steps = [f"{step}" if step is not None else printable(path) for path, step in self._without]
             what = f"no weights for {plural(len(steps), 'step')}, {missing}: {shortlist(steps, _MOST)}"
             found.append(Note("no-weights", what, len(steps), changes_figures=True))
         if self._broken:
