@@ -327,3 +327,22 @@ def test_tables_count_units(tmp_path: Path) -> None:
     rows = {row.name: row for row in dump.params}
     assert (rows["m.2.head.weight"].norm_before, rows["m.2.head.weight"].units) == (None, 2)
     assert rows["m.2.head.weight"].clipped_units == rows["m.0.fc.weight"].clipped_units == 1
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_dump_whose_weights_are_not_right_is_left_out(missing: bool, tmp_path: Path) -> None:
+    """With keep_going, a dump whose weights are missing, or of another shape, is left out, the first one too, and named."""
+    grads, own = pairs(tmp_path, lacking="none", steps=5, without=9)
+    for step in (0, 3):
+        if missing:
+            (own / f"step_{step}.npz").unlink()
+        else:
+            save(own, "npz", dict.fromkeys(NAMES, np.ones((6, 4))), f"step_{step}")
+    for more in (False, not missing):
+        found = stats(grads, weights=own, keep_going=True, allow_missing=more, tries=["agc:0.1"])
+        assert [dump.step for dump in found.dumps] == [1, 2, 4]
+        assert len(found.failed) == 2
+        for dump in found.dumps:
+            g, w = (load(folder / f"step_{dump.step}.npz") for folder in (grads, own))
+            assert dump.ratio == pytest.approx(norm_of([*g.values()]) / norm_of([*w.values()]))
+            assert dump.norm == pytest.approx(norm_of([*g.values()]))

@@ -82,7 +82,7 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
         one.strategy.name,
         rule,
         threshold if isinstance(threshold, float) else None,
-        np.count_nonzero(effect.clipped) / factors.size if factors.size else None,
+        float(np.count_nonzero(effect.clipped) / factors.size) if factors.size else None,
         _mean(factors),
         _lost_energy(effect),
         _mean(cosines),
@@ -176,7 +176,7 @@ def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, floa
     for layer, members in groupby(group.layer for group in groups):
         first, last = last, last + sum(1 for _ in members)
         steps = np.count_nonzero(effect.finite[:, first:last].any(axis=1))
-        found[layer] = np.count_nonzero(clipped[:, first:last].any(axis=1)) / steps if steps else 0.0
+        found[layer] = float(np.count_nonzero(clipped[:, first:last].any(axis=1)) / steps) if steps else 0.0
     most = sorted(found, key=lambda layer: -found[layer])[:MOST]
     return {layer: found[layer] for layer in most if found[layer]}
 
