@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import Run, Save
+from support.official import savez
 
 
 @pytest.mark.parametrize(
@@ -150,8 +151,8 @@ def test_the_total_says_what_it_is_of(network: Path, run: Run) -> None:
 def test_ratios_stand_wherever_norms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """With weights, the values of a tensor, each table and the whole have ‖g‖ / ‖w‖, and lr times that; the next command keeps them."""
     monkeypatch.chdir(tmp_path)
-    np.savez("g.npz", **{"a.w": np.array([3.0, 4.0]), "b.w": np.array([0.0, 12.0])})
-    np.savez("w.npz", **{"a.w": np.array([30.0, 40.0]), "b.w": np.array([0.0, 48.0])})
+    savez(tmp_path / "g.npz", **{"a.w": np.array([3.0, 4.0]), "b.w": np.array([0.0, 12.0])})
+    savez(tmp_path / "w.npz", **{"a.w": np.array([30.0, 40.0]), "b.w": np.array([0.0, 48.0])})
     words = ("g.npz", "--weights", "w.npz", "--lr", "0.1", "--allow-missing")
     screen = run("show", *words).out
     assert "|g|/|w| 0.1876   update 0.01876" in " ".join(screen.split("\n"))

@@ -115,6 +115,7 @@ def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) 
             "--min-weight-norm is for strategies",
         ),
         (["stats", "log.csv", "--try", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
+        (["stats", "log.csv", "--try", "agc:0.1"], "adaptive-clip needs more than the norms that log.csv holds"),
         (["stats", "log.csv", "--rule", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
         (
             ["stats", "log.csv", "--try", "stable-spam"],

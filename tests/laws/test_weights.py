@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support.matrices import crossed
-from support.official import BFLOAT16, Tensors, all_bits, load, save
+from support.official import BFLOAT16, Tensors, all_bits, load, save, savez
 from support.oracle import clipped_units, norm_of, unit_norms
 
 from gradclip_cli import apply, check, report, show, stats
@@ -316,8 +316,8 @@ def test_weights_are_never_replaced(link: bool, tmp_path: Path) -> None:
 def test_tables_count_units(tmp_path: Path) -> None:
     """Layers, blocks and kinds count the units that are clipped, of all of theirs, and a tied tensor has those of the other."""
     one = np.array([[3.0, 4.0], [0.3, 0.4]])
-    np.savez(tmp_path / "g.npz", **{"m.0.fc.weight": one, "m.1.fc.weight": one * 2, "m.2.head.weight": one})
-    np.savez(tmp_path / "w.npz", **{f"m.{k}.{n}.weight": one * 9 for k, n in enumerate(("fc", "fc", "head"))})
+    savez(tmp_path / "g.npz", **{"m.0.fc.weight": one, "m.1.fc.weight": one * 2, "m.2.head.weight": one})
+    savez(tmp_path / "w.npz", **{f"m.{k}.{n}.weight": one * 9 for k, n in enumerate(("fc", "fc", "head"))})
     words: dict[str, Any] = {"strategy": "clip-by-unit-norm", "threshold": 0.8, "dry_run": True}
     (dump,) = apply(tmp_path / "g.npz", layers={"m.2*": ("none", None)}, **words).dumps
     assert [row.units for row in dump.layers] == [(1, 2), (2, 2), None]
@@ -346,3 +346,11 @@ def test_a_dump_whose_weights_are_not_right_is_left_out(missing: bool, tmp_path:
             g, w = (load(folder / f"step_{dump.step}.npz") for folder in (grads, own))
             assert dump.ratio == pytest.approx(norm_of([*g.values()]) / norm_of([*w.values()]))
             assert dump.norm == pytest.approx(norm_of([*g.values()]))
+
+
+def test_integers_are_no_weights(tmp_path: Path) -> None:
+    """Where what has the name of a gradient is of a dtype that no gradient has, as in quantised files, the error says which."""
+    grads, own = pairs(tmp_path, lacking="none", steps=1, without=9)
+    save(own, "npz", {f"module.{name}": np.ones((4, 6), np.int32) for name in NAMES}, "step_0")
+    with pytest.raises(InputError, match=r"a\.weight: has no weight in .*step_0\.npz, where it is int32; leave it out"):
+        stats(grads, weights=own)
