@@ -79,8 +79,7 @@ def _beyond(ratios: Matrix, wrong: Mask, limit: float, where: str, advice: str) 
     for rows, column in places(wrong):
         values = ratios[rows, column]
         worst = float(values.max() if where == "above" else values.min())
-        message, brief = (
-            f"the norm is {one:.4g} times that of its weights, {where} {limit:g}" for one in (values[0], worst)
-        )
+        message = f"the norm is {values[0]:.4g} times that of its weights, {where} {limit:g}"
+        brief = f"ratio {worst:.4g}, {where} {limit:g}"
         found = Problem(rows, float(values[0]), limit, message, column, advice=advice, worst=worst)
         yield found._replace(brief=brief)
