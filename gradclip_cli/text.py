@@ -176,6 +176,8 @@ def percent(share: float | None, digits: int = 0) -> str:
     ('22 %', '22.0 %', '0.4 %', '0 %', '-')
     >>> percent(0.9999), percent(0.9999, 1), percent(0.0001), percent(1.0, 1)
     ('>99 %', '>99.9 %', '<0.1 %', '100 %')
+    >>> percent(-1.126), percent(-0.004)
+    ('-113 %', '-0.4 %')
     """
     if share is None:
         return "-"
@@ -186,7 +188,7 @@ def percent(share: float | None, digits: int = 0) -> str:
         return f">{100 - step:g} %"
     if 0 < share < 0.0005:
         return "<0.1 %"
-    return f"{100 * share:.{digits if share >= 0.01 else 1}f} %"
+    return f"{100 * share:.{digits if abs(share) >= 0.01 else 1}f} %"
 
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

@@ -24,7 +24,8 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.wanted_steps import parse_steps
 from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.wildcards import matching
-from gradclip_cli.strategies import Strategy, find
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.thresholds.rules import strategy_called
 
 Path = str | os.PathLike[str]
 Paths = Path | Iterable[Path]
@@ -81,7 +82,7 @@ def path_of(given: Path) -> str:
 
 def strategy_of(given: str | Strategy) -> Strategy:
     """Return a strategy that is given itself or by its name."""
-    return find(given) if isinstance(given, str) else given
+    return strategy_called(given) if isinstance(given, str) else given
 
 
 def selection_of(asked: Mapping[str, Any], pieces: Iterable[DumpSource], *, or_logs: bool = False) -> Selection:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, path_of, selection_of
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, path_of, paths_of, selection_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.plans import ShowPlan
@@ -62,5 +62,17 @@ def show(
     selection = selection_of(asked, found.sources)
     own = weights_at(weights, shards=shards)
     notes = (*found.notes, *own.notes)
-    plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr, allow_missing)
+    plan = ShowPlan(
+        found.sources[0],
+        tensor,
+        selection,
+        notes,
+        jobs,
+        path,
+        choices,
+        own.sources,
+        lr,
+        allow_missing,
+        tuple(paths_of(weights)),
+    )
     return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -64,6 +64,10 @@ class Limits:
                 raise UsageError(f"{option} must be at least 2, not {value}")
             elif name.endswith("tol") and value == math.inf:
                 raise UsageError(f"{option} must be finite")
+        if self.ratio_min > self.ratio_max:
+            raise UsageError(
+                f"--ratio-min {self.ratio_min:g} is above --ratio-max {self.ratio_max:g}, so that no ratio is right"
+            )
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Limits":

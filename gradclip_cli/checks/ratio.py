@@ -14,6 +14,7 @@ from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 ADVICE = "lower the learning rate of this tensor, or clip it by its weights (adaptive-clip)"
+WHOLE_ADVICE = "lower the learning rate, or clip each tensor by its weights (adaptive-clip)"
 LOW_ADVICE = "it hardly moves: raise its learning rate, or see what scales its gradients down"
 
 
@@ -34,7 +35,7 @@ def find_ratio(figures: Figures, limits: Limits) -> Iterator[Problem]:
     led = _leading(ratios, own, whole.steps[:, 0])
     for rows, column in places(led):
         yield _risen(rows, column, total[:, 0], whole.usual[:, 0], f"of the {figures.noun} ", limits)._replace(
-            whole=True
+            whole=True, advice=WHOLE_ADVICE
         )
     for rows, column in places(own.steps & ~whole.steps):
         yield _risen(rows, column, ratios[:, column], own.usual[:, column], "", limits)
@@ -78,8 +79,7 @@ def _beyond(ratios: Matrix, wrong: Mask, limit: float, where: str, advice: str) 
     for rows, column in places(wrong):
         values = ratios[rows, column]
         worst = float(values.max() if where == "above" else values.min())
-        message, brief = (f"the norm is {one:.4g} times that of its weights" for one in (values[0], worst))
-        found = Problem(
-            rows, float(values[0]), limit, f"{message}, {where} {limit:g}", column, advice=advice, worst=worst
-        )
+        message = f"the norm is {values[0]:.4g} times that of its weights, {where} {limit:g}"
+        brief = f"ratio {worst:.4g}, {where} {limit:g}"
+        found = Problem(rows, float(values[0]), limit, message, column, advice=advice, worst=worst)
         yield found._replace(brief=brief)

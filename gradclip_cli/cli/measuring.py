@@ -24,13 +24,13 @@ from gradclip_cli.cli.options import (
 from gradclip_cli.cli.types import RULE, WHOLE, Parsed
 from gradclip_cli.cli.units import lr_option, unit_options, weights_option
 from gradclip_cli.commands.stats.plan import EVERY, Trial
-from gradclip_cli.strategies import Strategy, find
-from gradclip_cli.thresholds.rules import SPELLINGS
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.thresholds.rules import SPELLINGS, strategy_called
 
 
 def _strategy(text: str) -> Strategy | str:
     """Parse the name of a strategy, or the word for all of them."""
-    return EVERY if text.strip().lower() == EVERY else find(text)
+    return EVERY if text.strip().lower() == EVERY else strategy_called(text)
 
 
 def series_options(command: str) -> Callable[[Command], Command]:

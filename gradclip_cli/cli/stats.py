@@ -27,11 +27,13 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.render.paste import FRAMEWORKS, pasted
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Suggestion
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import plural, real
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.base import MIN_STEPS
-from gradclip_cli.thresholds.rules import Chooser
+from gradclip_cli.thresholds.rules import Chooser, parse_rule
 
 
 class StatsCommand(ReadingCommand):
@@ -139,10 +141,10 @@ def _paste(report: StatsReport, framework: str) -> None:
         reason = advice.reason if advice else ""
     else:
         suggestion = next(row for row in report.suggestions if report.advice and row.strategy == report.advice.strategy)
-        name, threshold, reason = suggestion.strategy, suggestion.threshold, suggestion.note or ""
+        name, threshold, reason = suggestion.strategy, suggestion.threshold, _without_threshold(suggestion) or ""
     if threshold is None:
         raise InputError(f"{(reason or 'there is no threshold').rstrip('.')}; there is nothing to paste")
-    text = pasted(framework, find(name), threshold, report.norm_type)
+    text = pasted(framework, find(name), threshold, report.norm_type, report.min_weight_norm)
     with standard_output() as stream:
         print(text, file=stream)
     if len(report.dumps) < MIN_STEPS:
@@ -156,12 +158,21 @@ def _print_threshold(report: StatsReport, rule: Chooser, quiet: bool) -> None:
         warn([f"{rule} may be no guide here: {report.advice.lines[0]}"])
 
 
+def _without_threshold(suggestion: Suggestion) -> str | None:
+    """Say why a rule gives no threshold, if a note does; where it has one for each step, what takes it."""
+    rule, note = parse_rule(suggestion.rule), suggestion.note
+    if note is None or not isinstance(rule, AdaptiveRule):
+        return note
+    return f"{rule}: {note.split('; ')[0]}; apply -t {rule} does what the rule says"
+
+
 def _threshold(report: StatsReport) -> float:
     """Return the one threshold suggested; raise InputError where there is none."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
         bad = next((dump.input for dump in report.dumps if not math.isfinite(dump.norm)), None)
         raise InputError(
-            suggestion.note or "there is no threshold", path=bad if isinstance(bad, str | None) else bad[0]
+            _without_threshold(suggestion) or "there is no threshold",
+            path=bad if isinstance(bad, str | None) else bad[0],
         )
     return suggestion.threshold

@@ -12,9 +12,8 @@ from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.storage.location_names import given
 from gradclip_cli.storage.locations import is_remote
-from gradclip_cli.strategies import find
 from gradclip_cli.text import printable, real, whole
-from gradclip_cli.thresholds.rules import parse, parse_rule
+from gradclip_cli.thresholds.rules import parse, parse_rule, strategy_called
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -108,7 +107,7 @@ def _count(text: str) -> int:
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
 PATH = NonEmptyPath(readable=False)  # what cannot be read is an error of the input, wherever it is named
 LOCAL_PATH = LocalPath(readable=False)
-STRATEGY = Parsed("strategy", find, completion.strategies)
+STRATEGY = Parsed("strategy", strategy_called, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
 UNSCALE = Parsed("loss scale", parse_unscale)
 RULE = Parsed("rule", parse_rule, completion.rules)

@@ -96,6 +96,7 @@ class ShowPlan:
     weights: tuple[DumpSource, ...] = ()
     lr: float | None = None
     allow_missing: bool = False
+    weights_at: tuple[str, ...] = ()  # where the user says that they are
 
     def __post_init__(self) -> None:
         check_learning_rate(self.lr, bool(self.weights))

@@ -43,10 +43,11 @@ class Weight(NamedTuple):
 
 
 class WeightDump:
-    """The weights of one dump, found by name, whatever wrappers of training tools are in it."""
+    """The weights of one dump, found by name, whatever wrappers of training tools are in it; `others` are of other dtypes."""
 
-    def __init__(self, path: str, weights: Sequence[Weight]) -> None:
+    def __init__(self, path: str, weights: Sequence[Weight], others: Mapping[str, str]) -> None:
         self.path = path
+        self._others = dict(zip(identities(list(others)), others.values(), strict=True))
         self._weights = {weight.name: weight for weight in weights}
         self._bare = dict(zip(identities(list(self._weights)), weights, strict=True))
 
@@ -54,6 +55,11 @@ class WeightDump:
         """Return the weight of each gradient of a dump; None where there is none."""
         bare = identities(names)
         return [self._weights.get(name) or self._bare.get(one) for name, one in zip(names, bare, strict=True)]
+
+    def lacking(self, name: str) -> str:
+        """Say that a gradient has no weight here, and of which dtype what has its name is."""
+        dtype = self._others.get(identities([name])[0])
+        return f"has no weight in {printable(self.path)}" + (f", where it is {dtype}" if dtype is not None else "")
 
 
 class Weights:
@@ -68,7 +74,7 @@ class Weights:
         self._single, self._steps, self.allow_missing = single, steps, allow_missing
         self._pairs = 0
         self._lacking: dict[str, tuple[str, str]] = {}  # gradients, with the files of them and of the weights
-        self._without: dict[str, int | None] = {}  # dumps without weights of their step, by path
+        self._without: dict[tuple[str, int | None], None] = {}  # dumps without weights of their step
         self._broken: dict[str, str] = {}  # weights that are not finite, with their file
 
     def beside(self, dump: MeasuredDump) -> "Beside":
@@ -79,7 +85,7 @@ class Weights:
             return Beside(self, dump, found)
         if not self.allow_missing:
             raise InputError(f"{self._not_of(step)}; --allow-missing does without", path=path)
-        self._without[path if step is None else f"{path} {step}"] = step
+        self._without[path, step] = None
         return Beside(self, dump, None)
 
     def _not_of(self, step: int | None) -> str:
@@ -94,12 +100,12 @@ class Weights:
         if not math.isfinite(weight.norm):
             self._broken.setdefault(weight.name, path)
 
-    def miss(self, name: str, path: str, where: str) -> None:
-        """Remember a gradient in `path` that has no weight in the file `where`; raise InputError unless that is allowed."""
+    def miss(self, name: str, path: str, found: WeightDump) -> None:
+        """Remember a gradient in `path` that has no weight in a dump; raise InputError unless that is allowed."""
         if not self.allow_missing:
-            what = f"has no weight in {printable(where)}; leave it out with --exclude, or give --allow-missing"
+            what = f"{found.lacking(name)}; leave it out with --exclude, or give --allow-missing"
             raise InputError(what, path=path, tensor=name)
-        self._lacking.setdefault(name, (path, where))
+        self._lacking.setdefault(name, (path, found.path))
 
     def check(self) -> None:
         """Raise InputError where gradients lack weights, and none has any: these are not its weights."""
@@ -110,7 +116,9 @@ class Weights:
             raise InputError(
                 f"has no weight in {printable(where)}, nor has any other that needs one", path=path, tensor=name
             )
-        raise InputError("there are no weights of its step, nor of any other", path=next(iter(self._without)))
+        path, step = next(iter(self._without))
+        what = "has no step to pair weights by" if step is None else f"is of step {step}, of which there are no weights"
+        raise InputError(f"{what}, nor are there any for the other dumps", path=path)
 
     def notes(self, missing: str = NO_RATIO, broken: str = "so these have no ratio") -> list[Note]:
         """Return notes on what lacks weights, and on weights that are not finite, with what follows from either."""
@@ -121,7 +129,7 @@ class Weights:
             what = f"no weight in {printable(where)} for {plural(len(self._lacking), 'tensor')}, {missing}: {names}"
             found.append(Note("no-weight", f"{path}: {what}", len(self._lacking), changes_figures=True))
         if self._without:
-            steps = [f"{step}" if step is not None else printable(key) for key, step in self._without.items()]
+            steps = [f"{step}" if step is not None else printable(path) for path, step in self._without]
             what = f"no weights for {plural(len(steps), 'step')}, {missing}: {shortlist(steps, _MOST)}"
             found.append(Note("no-weights", what, len(steps), changes_figures=True))
         if self._broken:
@@ -154,7 +162,7 @@ class Beside:
             return None
         weight = self._of[name] or self._tied(name, self._found)
         if weight is None:
-            self._owner.miss(name, self._path_of(name), self._found.path)
+            self._owner.miss(name, self._path_of(name), self._found)
             return None
         self._fit(weight, name)
         self._owner.take(weight, self._found.path)
@@ -238,7 +246,8 @@ def _of(dump: MeasuredDump, run: Run) -> WeightDump:
     for (name, indices), norm in zip(dump.named.items(), every, strict=True):
         units = units_of(dump, indices, _L2) if run.unit_axis is not None else None
         weights.append(Weight(name, _shape(dump, indices), _elements(dump, indices), norm, units))
-    return WeightDump(dump.source.location, weights)
+    others = {dump.tensors[k].name: dump.tensors[k].dtype.name for k in dump.left_out}
+    return WeightDump(dump.source.location, weights, others)
 
 
 def _shape(dump: MeasuredDump, indices: Sequence[int]) -> tuple[int, ...] | None:

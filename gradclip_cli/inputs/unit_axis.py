@@ -57,7 +57,7 @@ def check_units(strategies: Iterable[Strategy], along: int | None, axis: str) ->
 
 
 def check_weights(strategies: Iterable[Strategy], given: bool, least: float, *, shown: bool = False) -> None:
-    """Raise UsageError where a strategy lacks weights, where none looks at those given, or for a least norm below 0.
+    """Raise UsageError where a strategy lacks weights, where none looks at those given, or for a least norm below 0 or without use.
 
     `shown` says that a report has figures of weights, whatever the strategy.
     """
@@ -68,6 +68,10 @@ def check_weights(strategies: Iterable[Strategy], given: bool, least: float, *, 
         raise UsageError("no strategy here looks at weights; leave out --weights, or give -s adaptive-clip")
     if not 0 <= least < math.inf:
         raise UsageError(f"--min-weight-norm must be a number of at least 0, not {least:g}")
+    if least != MIN_WEIGHT_NORM and not taking:
+        raise UsageError(
+            "--min-weight-norm is for strategies that look at weights; leave it out, or give -s adaptive-clip"
+        )
 
 
 def axis_notes(path: str, names: Sequence[str], asked: str) -> list[Note]:

@@ -20,7 +20,7 @@ def write(
     report: StatsReport | None, dumps: Sequence[StatsDump], events: Sequence[Event], stream: IO[str], *, first: bool
 ) -> None:
     """Write new dumps and events as lines of text, under a heading if they are the first."""
-    found = [*_dumps(dumps, first=first), *map(sentence_of, events)]
+    found = [*_dumps(report, dumps, first=first), *map(sentence_of, events)]
     write_lines(stream, (f"{line}\n" for line in map(escape_for(stream), found)))
 
 
@@ -33,13 +33,20 @@ def write_json(
     write_lines(stream, (json_report.encode_row(event) + "\n" for event in events), r"\u2026")
 
 
-def _dumps(dumps: Sequence[StatsDump], *, first: bool) -> Iterator[str]:
+def _dumps(report: StatsReport | None, dumps: Sequence[StatsDump], *, first: bool) -> Iterator[str]:
+    beside = report is not None and report.beside is not None
+    heads = ["norm", "max |g|", *(["|g|/|w|"] if beside else [])]
+    heads += ["update"] if report is not None and report.lr is not None else []
     if first and dumps:
-        yield f"{'step':>{_STEP}}  {'norm':>{_FIGURE}}  {'max |g|':>{_FIGURE}}  input"
+        yield _line("step", heads, "input")
     for dump in dumps:
-        step = dump_name(dump.step, dump.name, dump.input, word="")
         peak = "" if dump.max_abs is None else figure(dump.max_abs)
-        yield f"{step:>{_STEP}}  {figure(dump.norm):>{_FIGURE}}  {peak:>{_FIGURE}}  {location(dump.input)}"
+        figures = [figure(dump.norm), peak, figure(dump.ratio), figure(dump.update_ratio)][: len(heads)]
+        yield _line(dump_name(dump.step, dump.name, dump.input, word=""), figures, location(dump.input))
+
+
+def _line(step: str, figures: Sequence[str], last: str) -> str:
+    return "  ".join([f"{step:>{_STEP}}", *(f"{one:>{_FIGURE}}" for one in figures), last])
 
 
 def sentence_of(event: Event) -> str:

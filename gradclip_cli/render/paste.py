@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.unit_axis import MIN_WEIGHT_NORM
 from gradclip_cli.strategies import Group, Strategy
 
 Lines = Mapping[Group, str]
@@ -34,7 +35,7 @@ FRAMEWORKS: Mapping[str, Lines] = {
 a Keras optimizer, a transformation of optax, a key of DeepSpeed's JSON."""
 
 OTHERS: Mapping[str, Mapping[str, str]] = {
-    "optax": {"clip-by-block-rms": "optax.clip_by_block_rms({c})", "adaptive-clip": "optax.adaptive_grad_clip({c})"}
+    "optax": {"clip-by-block-rms": "optax.clip_by_block_rms({c})", "adaptive-clip": "optax.adaptive_grad_clip({c}{e})"}
 }
 """The lines of a framework for strategies that compare other norms than those of their kind of group, by name."""
 
@@ -46,15 +47,17 @@ _CLIPS: Mapping[Group, str] = {
 }
 
 
-def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: float) -> str:
+def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: float, least: float | None = None) -> str:
     """Return the lines to paste; raise UsageError where a framework has no such clipping, and name what it has.
+
+    `least` is the norm that a unit of weights has at least, if it is not the usual one.
 
     >>> from gradclip_cli.strategies import find
     >>> pasted("keras", find("clip-by-norm"), 19.753776, 2.0)
     'clipnorm=19.75'
     """
     if strategy.of_mean or strategy.group is Group.UNIT:
-        return _of_others(framework, strategy, threshold)
+        return _of_others(framework, strategy, threshold, least)
     own = FRAMEWORKS[framework]
     if strategy.group not in own:
         others = [name for name, lines in FRAMEWORKS.items() if strategy.group in lines]
@@ -67,17 +70,21 @@ def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: floa
     return own[strategy.group].format(c=f"{threshold:.4g}", p="" if norm_type == 2 else f", norm_type={kind}")
 
 
-def _of_others(framework: str, strategy: Strategy, threshold: float) -> str:
+def _of_others(framework: str, strategy: Strategy, threshold: float, least: float | None) -> str:
     lines = OTHERS.get(framework, {})
     if strategy.name not in lines:
         others = [name for name, own in OTHERS.items() if strategy.name in own]
         where = f"--paste {' or '.join(others)} has it" if others else "no framework here has it"
         raise UsageError(f"{framework} has no {strategy.name}; {where}")
-    return lines[strategy.name].format(c=f"{threshold:.4g}")
+    return lines[strategy.name].format(
+        c=f"{threshold:.4g}", e="" if least in (None, MIN_WEIGHT_NORM) else f", eps={least:.4g}"
+    )
 
 
-def usual_line(strategy: Strategy, threshold: float, norm_type: float) -> str | None:
+def usual_line(strategy: Strategy, threshold: float, norm_type: float, least: float | None = None) -> str | None:
     """Return what to paste in PyTorch, or in the framework that has such a strategy; None if there is none."""
     if not strategy.of_mean and strategy.group is not Group.UNIT:
         return pasted("torch", strategy, threshold, norm_type)
-    return next((_of_others(name, strategy, threshold) for name, own in OTHERS.items() if strategy.name in own), None)
+    return next(
+        (_of_others(name, strategy, threshold, least) for name, own in OTHERS.items() if strategy.name in own), None
+    )

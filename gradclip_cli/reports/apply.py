@@ -48,7 +48,7 @@ class ApplyLayer(NamedTuple):
     """One layer, before and after; `factor` and `threshold` are None unless all its params share them.
 
     `peak_before` and `peak_after` are the largest |g|. `limited` counts the clipped elements if elements are clipped one by
-    one, else it is None.
+    one, else it is None; `units` counts those that are clipped and all, if each has a factor of its own.
     """
 
     layer: str
@@ -64,6 +64,7 @@ class ApplyLayer(NamedTuple):
     peak_after: TableOnly[float]
     params_clipped: TableOnly[int]
     limited: TableOnly[int | None]
+    units: TableOnly[tuple[int, int] | None] = None
 
 
 class ApplyBlock(NamedTuple):
@@ -84,6 +85,7 @@ class ApplyBlock(NamedTuple):
     peak_after: TableOnly[float]
     params_clipped: TableOnly[int]
     limited: TableOnly[int | None]
+    units: TableOnly[tuple[int, int] | None] = None
 
 
 class ApplyKind(NamedTuple):
@@ -104,6 +106,7 @@ class ApplyKind(NamedTuple):
     peak_after: TableOnly[float]
     params_clipped: TableOnly[int]
     limited: TableOnly[int | None]
+    units: TableOnly[tuple[int, int] | None] = None
 
 
 class ApplyParam(NamedTuple):

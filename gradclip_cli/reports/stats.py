@@ -155,6 +155,7 @@ class _StatsReport(NamedTuple):
     block_noun: TableOnly[str] = "block"  # layer where each layer is a block of the same name
     command: TableOnly[str] = ""
     epsilon: TableOnly[float] = 0.0  # added to a norm before it is compared
+    min_weight_norm: TableOnly[float | None] = None  # what the norm of a unit of weights is at least
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
     kind_steps: TableOnly[Sequence[KindStep]] = ()

@@ -18,7 +18,10 @@ STRATEGIES: tuple[Strategy, ...] = (
     builtin.GLOBAL,
 )
 
-__all__ = ["STRATEGIES", "Group", "Strategy", "find"]
+SPELLED = {plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
+"""The strategies by their names and other names, each without case, `-` and `_`."""
+
+__all__ = ["SPELLED", "STRATEGIES", "Group", "Strategy", "find"]
 
 
 def find(text: str) -> Strategy:
@@ -27,8 +30,7 @@ def find(text: str) -> Strategy:
     >>> find("ClipL2PerLayer").name
     'clip-l2-per-layer'
     """
-    spellings = {plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
-    if found := spellings.get(plain(text)):
+    if found := SPELLED.get(plain(text)):
         return found
     known = [name for strategy in STRATEGIES for name in (*strategy.aliases, strategy.name)]
     hint = did_you_mean(text, known, "`gradclip strategies` lists them")

@@ -36,6 +36,12 @@ class AdaptiveRule(Named):
         """Whether one norm alone is never clipped: any percentile of it is that norm."""
         return self.name == "autoclip"
 
+    def suits(self, strategy: Strategy) -> bool:
+        """Whether the rule follows norms that a strategy compares: one for each group and step, or those that its authors follow."""
+        if strategy.group is Group.UNIT:
+            return False
+        return not self.bound or (strategy.group is self.own.group and not strategy.of_mean)
+
     def check(self, strategy: Strategy, norm: Norm | None = None) -> None:
         """Raise UsageError if the rule does not go with a strategy, or has no use for an epsilon or a type of norm."""
         self.complete()
@@ -43,7 +49,7 @@ class AdaptiveRule(Named):
             raise UsageError(f"{self.name} takes one norm of a step, and with {strategy.name} each unit has one")
         if not self.bound:
             return
-        if strategy.group is not self.own.group:
+        if not self.suits(strategy):
             raise UsageError(f"the rule {self.name} is for {self.own.name}, not for {strategy.name}")
         if norm is not None and norm.epsilon:
             raise UsageError(f"the rule {self.name} compares norms as they are; leave out --epsilon")

@@ -26,8 +26,15 @@ def module_type(name: str) -> str | None:
     ('q_proj', 'c_proj')
     >>> module_type("encoder/block/ffn/kernel"), module_type("layers.3.weight"), module_type("bias")
     ('ffn', None, None)
+
+    Keras and H5 files of it name a variable by its number in a module, which the authors did not meet:
+
+    >>> module_type("layers/dense_1/vars/0"), module_type("layers/attention/query_dense/vars/1")
+    ('dense_1', 'query_dense')
     """
     parts = re.split("[./]", name)
+    if len(parts) > 2 and parts[-2] == "vars":
+        del parts[-2]
     adapted = next((k for k, part in enumerate(parts) if part in _ADAPTERS), 0)
     if adapted:
         return parts[adapted - 1]
@@ -43,8 +50,8 @@ def aggc(norms: Matrix, present: Mask, names: Sequence[str], rule: AdaptiveRule)
     Source: the code of Li, Wu and Chang (2026), arXiv 2601.11864 (`PerModuleGradClipper` in `GRPO/verl/utils/grad_clip.py`, and
     `train.py` for LoRA) with `auto_bounds`; the paper was not read. N = sqrt(Σ n² + 1e-16) over the tensors of a type, m = 0:
 
-        N > high · m, m > 0    all of them are multiplied by high · m / (N + 1e-12), or by `down` where that is less
-        N < max(min, low · m)  with raise=true: by that bound / (N + 1e-12), or by `up` where that is more
+        N > high · m, m > 0    all of them are multiplied by high · m / (N + 1e-12), but by no less than `down`
+        N < max(min, low · m)  with raise=true: by that bound / (N + 1e-12), but by no more than `up`
         then                   m ← beta · m + (1 - beta) · N · the factor; no bias correction, as in the code
 
     The code's schedule of bounds over a known number of steps is left out: give the bounds of one phase. Tensors of no type

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from gradclip_cli.strategies.actions import group_ratios
 from gradclip_cli.strategies.base import Strategy
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adagc import adagc
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.aggc import aggc
+from gradclip_cli.thresholds.aggc import aggc, module_type
 from gradclip_cli.thresholds.histories import AutoClip, History, ZClip
 from gradclip_cli.thresholds.samples import Mask, Matrix
 from gradclip_cli.thresholds.skipping import Judged, above, llmc, maxtext, olmo
@@ -30,7 +31,7 @@ class Replay(NamedTuple):
 
     A factor is the quotient of `numerators` and `denominators`; these are None where the strategy has the factor of a threshold.
     They are those of the largest elements where these are limited, and `limited` has those of the others. `vanished` counts the
-    norms above 0 that are not clipped since their threshold would be 0.
+    norms above 0 that are not clipped since their threshold would be 0, `left` the groups that the rule does not look at.
     """
 
     thresholds: Matrix
@@ -39,6 +40,15 @@ class Replay(NamedTuple):
     denominators: Matrix | None = None
     vanished: int = 0
     limited: Limited | None = None
+    left: int = 0
+
+    @property
+    def left_text(self) -> str:
+        """Say how many groups the rule leaves as they are; an empty text for none."""
+        if not self.left:
+            return ""
+        of = plural(self.thresholds.shape[1], "tensor")
+        return f"{self.left:,} of {of} {'is' if self.left == 1 else 'are'} of no type of module, and left as read"
 
     def ratios(self, strategy: Strategy, norms: Matrix, epsilon: float) -> tuple[Matrix, Matrix]:
         """Return the numerators and denominators of the factors of norms; both are 1 where nothing changes."""
@@ -66,9 +76,12 @@ def replay(
         limits, limited = stable_spam(norms, present, rule, elements)
         none = np.zeros(norms.shape, np.bool_)
         return Replay(limits, none, limited.largest, limited.denominators, limited=limited)
-    if rule.name in ("adagc", "aggc"):
-        own = adagc(norms, present, whole, rule) if rule.name == "adagc" else aggc(norms, present, names, rule)
+    if rule.name == "adagc":
+        own = adagc(norms, present, whole, rule)
         return Replay(own[0], np.zeros(norms.shape, np.bool_), *own[1:])
+    if rule.name == "aggc":
+        own, left = aggc(norms, present, names, rule), sum(module_type(name) is None for name in names)
+        return Replay(own[0], np.zeros(norms.shape, np.bool_), *own[1:], left=left)
     if rule.skips:
         return _judged(rule, norms, present)
     found = np.full(norms.shape, np.inf)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.text import real, with_all
+from gradclip_cli.strategies import SPELLED, Strategy, find
+from gradclip_cli.text import plain, real, with_all
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
 from gradclip_cli.thresholds.base import DEVIATION, Named, require
 
@@ -104,8 +105,24 @@ def parse_rule(text: str) -> Chooser:
             return (rule if argument is None else rule.given(argument)).complete()
     if name in _BEYOND:
         raise UsageError(f"{name} cannot be replayed over norms: it needs {_BEYOND[name]}")
+    if plain(name) in SPELLED:
+        raise UsageError(
+            f"{name} is a strategy, and no rule; give it with -s, and a number or a rule for its threshold"
+        )
     hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
     raise UsageError(f"there is no rule {text!r}; {hint}")
+
+
+def strategy_called(text: str) -> Strategy:
+    """Return the strategy called `text`, as `find` does; the error for the name of a rule says what takes rules."""
+    try:
+        return find(text)
+    except UsageError:
+        name = _split(text)[0]
+        if name not in {rule.name for rule in (*RULES, *ADAPTIVE_RULES, AUTO)}:
+            raise
+        what = f"{name} is a rule, and no strategy; apply takes it with -t, stats with --rule"
+        raise UsageError(what) from None
 
 
 def _split(text: str) -> tuple[str, str | None]:

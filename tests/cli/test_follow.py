@@ -277,3 +277,13 @@ def test_a_threshold_says_how_many_dumps_it_is_from(run: Run, save: Save, waits:
     waits(nothing)
     found = run("stats", "train.log", "--follow", "--until-step", "3", "-q", "--rule", "mean")
     assert "threshold for clip-by-global-norm: 2 (mean, 2 dumps)\n" in found.out
+
+
+def test_ratios_come_as_columns(run: Run, begun: Save, waits: Callable[..., Clock]) -> None:
+    """With weights a line has the ratio and, with a learning rate, the update ratio; the heading names them."""
+    begun("w.npz", **{"a.w": np.full((2, 2), 10.0), "a.b": np.zeros(2)})
+    waits(nothing)
+    found = run("stats", "run", "--follow", "--until-step", "2", "--weights", "w.npz", "--lr", "0.1")
+    heads, *lines = (line.split() for line in found.out.splitlines())
+    assert heads == ["step", "norm", "max", "|g|", "|g|/|w|", "update", "input"]
+    assert [line[:5] for line in lines[:2]] == [["1", "2", "1", "0.1", "0.01"], ["2", "3", "1.5", "0.15", "0.015"]]

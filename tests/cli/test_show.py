@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import Run, Save
+from support.official import savez
 
 
 @pytest.mark.parametrize(
@@ -145,3 +146,20 @@ def test_the_total_says_what_it_is_of(network: Path, run: Run) -> None:
     }
     for argv, title in titles.items():
         assert title in run("show", "g.safetensors", *argv, "--by", "total").out.splitlines()[0]
+
+
+def test_ratios_stand_wherever_norms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    """With weights, the values of a tensor, each table and the whole have ‖g‖ / ‖w‖, and lr times that; the next command keeps them."""
+    monkeypatch.chdir(tmp_path)
+    savez(tmp_path / "g.npz", **{"a.w": np.array([3.0, 4.0]), "b.w": np.array([0.0, 12.0])})
+    savez(tmp_path / "w.npz", **{"a.w": np.array([30.0, 40.0]), "b.w": np.array([0.0, 48.0])})
+    words = ("g.npz", "--weights", "w.npz", "--lr", "0.1", "--allow-missing")
+    screen = run("show", *words).out
+    assert "|g|/|w| 0.1876   update 0.01876" in " ".join(screen.split("\n"))
+    assert screen.splitlines()[-1] == "Next: gradclip show g.npz --allow-missing --weights w.npz --lr 0.1 b.w"
+    assert "|w| 50   |g|/|w| 0.1   update 0.01" in run("show", *words, "a.w").out
+    for kind, name in (("param", "a.w"), ("block", "a"), ("kind", "a")):
+        table = run("show", *words, "--by", kind).out
+        rows = {cells[0]: cells[-3:] for line in table.splitlines() if (cells := line.split())}
+        assert (rows[name], rows["total"]) == (["50", "0.1", "0.01"], ["69.31", "0.1876", "0.01876"])
+    assert run("show", *words[:3], "--by", "total").out.split()[-2:] == ["69.31", "0.1876"]

@@ -102,7 +102,20 @@ def test_a_rule_takes_its_own_strategy(rule: str, run_of_forty: None, run: Run) 
         (["stats", "run", "--rule", "adagc", "-s", "ClipL2PerLayer"], "adagc is for clip-l2-per-param-type"),
         (["stats", "run", "--try", "clip-by-norm:skip-olmo"], "skip-olmo is for clip-by-global-norm"),
         (["stats", "run", "--try", "skip-above"], "needs a number, as in skip-above:10"),
+        (["stats", "run", "-s", "autoclip"], "autoclip is a rule, and no strategy; apply takes it with -t, stats with"),
+        (["apply", "run", "--dry-run", "-s", "skip-olmo:3"], "skip-olmo is a rule, and no strategy; apply takes it"),
+        (["apply", "run", "--dry-run", "-t", "agc:0.01"], "agc is a strategy, and no rule; give it with -s, and a"),
+        (["stats", "run", "--rule", "Global_Norm"], "global_norm is a strategy, and no rule; give it with -s"),
+        (
+            ["apply", "run", "--dry-run", "-t", "1", "--min-weight-norm", "0"],
+            "--min-weight-norm is for strategies that",
+        ),
+        (
+            ["stats", "run", "--try", "ClipL2PerLayer:1", "--min-weight-norm", "0"],
+            "--min-weight-norm is for strategies",
+        ),
         (["stats", "log.csv", "--try", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
+        (["stats", "log.csv", "--try", "agc:0.1"], "adaptive-clip needs more than the norms that log.csv holds"),
         (["stats", "log.csv", "--rule", "adagc"], "adagc:1.04 needs the norm of each tensor at each step"),
         (
             ["stats", "log.csv", "--try", "stable-spam"],
@@ -128,3 +141,52 @@ def test_parameters_by_name_in_an_override_and_a_file(run_of_forty: None, run: R
     Path("clip.toml").write_text(first)
     assert 'threshold = "adagc:1.1,warmup=3"' in first
     assert tree(run, *argv) == tree(run, "apply", "run", "--dry-run", "--config", "clip.toml")
+
+
+def test_tensors_of_no_type_are_counted(save: Save, run: Run) -> None:
+    """The rule aggc leaves tensors of no type of module as they are: a note counts them, in `apply`, `stats` and what is tried."""
+    Path("plain").mkdir()
+    for step in range(12):
+        save(f"plain/step_{step}.npz", **{"0.weight": np.array([1.0 + step]), "fc.weight": np.array([1.0])})
+    said = "1 of 2 tensors is of no type of module, and left as read"
+    assert f"note: -t aggc:0.98: {said}" in run("apply", "plain", "--dry-run", "-t", "aggc").err
+    assert said in tree(run, "stats", "plain", "--rule", "aggc")["suggestions"][-1]["note"]
+    assert tree(run, "stats", "plain", "--try", "aggc")["tries"][0]["note"].endswith(said)
+    assert "no type" not in run("apply", "plain", "--dry-run", "-t", "aggc", "--exclude", "0.*").err
+
+
+def test_a_note_on_several_tries_names_their_rules(run_of_forty: None, run: Run) -> None:
+    """What holds for several tries is said once, with the rules, and with the strategies where one rule is tried with two."""
+    words = ("--try", "zclip", "--try", "adagc", "--try", "autoclip", "--try", "clip-by-norm:autoclip")
+    found = " ".join(run("stats", "run", *words).out.split())
+    names = "zclip:2.5, adagc:1.04, clip-by-global-norm autoclip:10, clip-l2-per-param-type autoclip:10"
+    assert found.count("each step has its own threshold") == 1
+    assert f"{names}: each step has its own threshold" in found
+
+
+def test_a_rule_of_steps_beside_units_that_are_tried(run_of_forty: None, run: Run) -> None:
+    """A number tried on units goes with any --rule, whose row stands for the strategies that have one norm a step."""
+    found = tree(run, "stats", "run", "-s", "all", "--rule", "skip-above:5", "--try", "clip-by-unit-norm:0.6")
+    assert [row["strategy"] for row in found["suggestions"] if row["rule"] == "skip-above:5"] == ["clip-by-global-norm"]
+    assert found["tries"][0]["clip_rate"] == pytest.approx((40 + 1 + 26) / 80)
+    refused = run("stats", "run", "-s", "clip-by-unit-norm", "--rule", "skip-above:5")
+    assert (refused.code, refused.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (
+            "--print-threshold",
+            "Error: skip-olmo:6,window=40: skips 1 of 40 steps: 30; apply -t skip-olmo:6,window=40 does",
+        ),
+        ("--paste", "what the rule says; there is nothing to paste"),
+    ],
+)
+def test_a_skipping_rule_has_no_threshold_to_print(run_of_forty: None, run: Run, option: str, said: str) -> None:
+    """The error says what the rule does and what takes it, and does not blame the file."""
+    words = ["torch"] if option == "--paste" else []
+    found = run("stats", "run", "-s", "clip-by-global-norm", "--rule", "skip-olmo:6,window=40", option, *words)
+    assert (found.code, found.out) == (3, "")
+    assert said in found.err
+    assert "check the path" not in found.err

@@ -51,3 +51,10 @@ def test_of_problems_the_important_ones_are_shown(series: Path, run: Run) -> Non
     savez(series / "step_11.npz", **{f"h.{k}.{name}.w": values for k in range(12) for name in ("a", "b", "c")})
     lines = run("check", series, "-n", "1").out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(" ") and not line.startswith("  ")] == ["nonfinite"]
+
+
+def test_thresholds_of_layers_are_cut_as_their_rows_are(series: Path, run: Run) -> None:
+    """The table of each layer's own threshold has as many rows as that of their norms; those of a few rules stay whole."""
+    lines = run("stats", series, "--by", "layer", "--by", "total", "-n", "2").out.splitlines()
+    assert sum("--layer" in line for line in lines) == 2
+    assert sum(line.startswith("clip-by-global-norm") for line in lines) > 2

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support.matrices import crossed
-from support.official import BFLOAT16, Tensors, all_bits, load, save
+from support.official import BFLOAT16, Tensors, all_bits, load, save, savez
 from support.oracle import clipped_units, norm_of, unit_norms
 
 from gradclip_cli import apply, check, report, show, stats
-from gradclip_cli.errors import GradclipError, InputError, UsageError
+from gradclip_cli.errors import GradclipError, InputError, OutputError, UsageError
 from gradclip_cli.notes import Note
+from gradclip_cli.render.tables.apply import group_cells
 from laws import layouts
 
 NAMES = ("a.weight", "b.weight", "head.weight")
@@ -132,7 +133,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"a\.weight: has no weight in .*, nor has any other"):
             call()
     later = [own / f"step_{k}.npz" for k in (7, 8)]
-    with pytest.raises(InputError, match="no weights of its step, nor of any other"):
+    with pytest.raises(InputError, match="of which there are no weights, nor are there any for the other dumps"):
         stats([grads / "step_1.npz", grads / "step_2.npz"], weights=later, allow_missing=True)
     assert [dump.ratio is None for dump in stats(grads, weights=own, steps="2:4", allow_missing=True).dumps] == [
         False,
@@ -296,3 +297,60 @@ def test_weights_of_keras(dtype: Any, tmp_path: Path) -> None:
         limit = 0.4 * unit_norms(grads[name], "last")
         wanted = clipped_units(grads[name].astype(dtype), limit, "last")
         np.testing.assert_allclose(array.astype("f8"), wanted, rtol=1e-6 if dtype in (np.float64, np.float32) else 1e-2)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_weights_are_never_replaced(link: bool, tmp_path: Path) -> None:
+    """An output that is a file of the weights is refused, by a link and with --overwrite, too, and all stays as it was."""
+    grads, own = pairs(tmp_path, lacking="none", steps=2, without=9)
+    target = own
+    if link:
+        target = tmp_path / "other"
+        target.symlink_to(own)
+    before = {path: path.read_bytes() for folder in (grads, own) for path in folder.iterdir()}
+    with pytest.raises(OutputError, match=r"step_0\.npz: is among the weights, which are only read; write elsewhere"):
+        apply(grads, target, strategy="agc", threshold=0.1, weights=own, overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_tables_count_units(tmp_path: Path) -> None:
+    """Layers, blocks and kinds count the units that are clipped, of all of theirs, and a tied tensor has those of the other."""
+    one = np.array([[3.0, 4.0], [0.3, 0.4]])
+    savez(tmp_path / "g.npz", **{"m.0.fc.weight": one, "m.1.fc.weight": one * 2, "m.2.head.weight": one})
+    savez(tmp_path / "w.npz", **{f"m.{k}.{n}.weight": one * 9 for k, n in enumerate(("fc", "fc", "head"))})
+    words: dict[str, Any] = {"strategy": "clip-by-unit-norm", "threshold": 0.8, "dry_run": True}
+    (dump,) = apply(tmp_path / "g.npz", layers={"m.2*": ("none", None)}, **words).dumps
+    assert [row.units for row in dump.layers] == [(1, 2), (2, 2), None]
+    assert {row.kind: row.units for row in dump.module_kinds} == {"m.*.fc": (3, 4), "m.*.head": None}
+    assert [group_cells(row)[3] for row in dump.layers] == ["1 of 2", "2 of 2", "no"]
+    (dump,) = apply(tmp_path / "g.npz", tied="once", **words).dumps
+    rows = {row.name: row for row in dump.params}
+    assert (rows["m.2.head.weight"].norm_before, rows["m.2.head.weight"].units) == (None, 2)
+    assert rows["m.2.head.weight"].clipped_units == rows["m.0.fc.weight"].clipped_units == 1
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_dump_whose_weights_are_not_right_is_left_out(missing: bool, tmp_path: Path) -> None:
+    """With keep_going, a dump whose weights are missing, or of another shape, is left out, the first one too, and named."""
+    grads, own = pairs(tmp_path, lacking="none", steps=5, without=9)
+    for step in (0, 3):
+        if missing:
+            (own / f"step_{step}.npz").unlink()
+        else:
+            save(own, "npz", dict.fromkeys(NAMES, np.ones((6, 4))), f"step_{step}")
+    for more in (False, not missing):
+        found = stats(grads, weights=own, keep_going=True, allow_missing=more, tries=["agc:0.1"])
+        assert [dump.step for dump in found.dumps] == [1, 2, 4]
+        assert len(found.failed) == 2
+        for dump in found.dumps:
+            g, w = (load(folder / f"step_{dump.step}.npz") for folder in (grads, own))
+            assert dump.ratio == pytest.approx(norm_of([*g.values()]) / norm_of([*w.values()]))
+            assert dump.norm == pytest.approx(norm_of([*g.values()]))
+
+
+def test_integers_are_no_weights(tmp_path: Path) -> None:
+    """Where what has the name of a gradient is of a dtype that no gradient has, as in quantised files, the error says which."""
+    grads, own = pairs(tmp_path, lacking="none", steps=1, without=9)
+    save(own, "npz", {f"module.{name}": np.ones((4, 6), np.int32) for name in NAMES}, "step_0")
+    with pytest.raises(InputError, match=r"a\.weight: has no weight in .*step_0\.npz, where it is int32; leave it out"):
+        stats(grads, weights=own)

@@ -63,7 +63,7 @@ def resolve_adaptive(
             for place in places:
                 shared = settled[place.dump][place.group]
                 settled[place.dump][place.group] = _settled(shared, found, place.dump, column, plan.nonfinite)
-        notes += _notes(plan, (strategy, rule), histories, found.vanished)
+        notes += _notes(plan, (strategy, rule), histories, found)
     return settled, notes
 
 
@@ -150,7 +150,7 @@ def _by_group(places: Sequence[tuple[int, int, NormGroup]], plan: ApplyPlan) -> 
     return found
 
 
-def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> list[Note]:
+def _notes(plan: ApplyPlan, use: Use, histories: Histories, found: Replay) -> list[Note]:
     strategy, rule = use
     steps = max(sum(math.isfinite(place.norm) for place in places) for places in histories.values())
     notes = []
@@ -161,8 +161,10 @@ def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> li
         first = f"and the first {rule.warm_up} {verbs[0]}, so nothing will be {verbs[1]}"
         end = first if rule.warm_up else plan.with_single_norm(strategy)
         notes.append(Note("few-norms", f"-t {rule}: {strategy.name} has {few}{each} here, {end}"))
-    if vanished:
-        left = plural(vanished, "norm")
+    if found.left:
+        notes.append(Note("no-type", f"-t {rule}: {found.left_text}", found.left))
+    if found.vanished:
+        left = plural(found.vanished, "norm")
         what = f"not clipped, since the threshold of {strategy.name} would be 0: {left} above 0"
         notes.append(Note("threshold-0", f"-t {rule}: {what}"))
     return notes

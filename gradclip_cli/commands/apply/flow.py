@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import decide
-from gradclip_cli.commands.apply.outputs import check_new
+from gradclip_cli.commands.apply.outputs import check_kept, check_new
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
@@ -28,6 +28,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
     with read_twice(files), Outputs(plan.overwrite, plan.folder, tidy=run.workers.far) as outputs:
         if not plan.overwrite:
             check_new(plan.inputs, plan.targets)
+        check_kept(plan.weights, plan.targets)
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs, wanted=not run.workers.far)

@@ -117,6 +117,14 @@ def check_new(sources: Sequence[DumpSource], targets: Iterable[str]) -> None:
             raise OutputError("is the input itself; write elsewhere, or give --in-place to replace it", path=target)
 
 
+def check_kept(weights: Sequence[DumpSource], targets: Iterable[str]) -> None:
+    """Raise OutputError if an output would replace weights, whatever was asked to be replaced."""
+    read = {real(file) for source in weights for file in source.files}
+    for target in targets if read else ():
+        if real(target) in read:
+            raise OutputError("is among the weights, which are only read; write elsewhere", path=target)
+
+
 def _in_place(source: DumpSource) -> DumpOutput:
     return DumpOutput(source.location, source.files, source.layout.companions(source))
 

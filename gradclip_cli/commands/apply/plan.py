@@ -12,11 +12,11 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM, check_units, check_weights
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.strategies import Group, Strategy, find
+from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
-from gradclip_cli.thresholds.rules import Chooser, Threshold, threshold_of
+from gradclip_cli.thresholds.rules import Chooser, Threshold, strategy_called, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -46,7 +46,7 @@ class Override:
     @classmethod
     def of(cls, pattern: str, strategy: str | None = None, threshold: float | str | None = None) -> "Override":
         """Make an override from names and texts; an empty name means no strategy of its own."""
-        return cls(pattern, find(strategy) if strategy else None, threshold_of(threshold))
+        return cls(pattern, strategy_called(strategy) if strategy else None, threshold_of(threshold))
 
     @classmethod
     def parse(cls, text: str) -> "Override":

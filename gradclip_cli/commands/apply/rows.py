@@ -148,8 +148,7 @@ class DumpRows:
         indices = self.tied[k]
         originals = list(dict.fromkeys(self.dump.copies[index] for index in indices))
         decision, clipped = self.of[originals[0]], self.clipped(originals)
-        row = self._excluded_param(indices[0])
-        return row._replace(
+        return self._excluded_param(indices[0])._replace(
             shape=self.dump.shape(indices),
             elements=sum(self.dump.tensors[index].size for index in originals),
             factor=decision.action.factor,
@@ -157,6 +156,7 @@ class DumpRows:
             clipped_elements=clipped,
             strategy=decision.strategy.name,
             threshold=decision.threshold,
+            **_of_units(decision),
         )
 
     def _excluded_param(self, index: int) -> ApplyParam:
@@ -200,6 +200,7 @@ class DumpRows:
             peak_after=row.peak_after,
             params_clipped=row.params_clipped,
             limited=row.limited,
+            units=row.units,
         )
 
     def _group(self, found: BeforeAfter, k: int) -> ApplyLayer:
@@ -209,6 +210,7 @@ class DumpRows:
         factors = [one.action.factor for one in decisions]
         clipped = [self.clipped(pieces) for pieces in params]
         changed = [number > 0 or one.scales for number, one in zip(clipped, decisions, strict=True)]
+        units = [_of_units(one) for one in decisions]
         single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
         return ApplyLayer(
             layer=self.dump.places[indices[0]].layer,
@@ -224,6 +226,9 @@ class DumpRows:
             peak_after=found.peak_after.item(k),
             params_clipped=sum(changed),
             limited=sum(clipped) if single else None,
+            units=(sum(one["clipped_units"] for one in units), sum(one["units"] for one in units))
+            if all(units)
+            else None,
         )
 
     def _by_name(self, indices: Sequence[int]) -> list[list[int]]:

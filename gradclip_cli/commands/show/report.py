@@ -17,7 +17,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_counts import TensorCounts
 from gradclip_cli.engine.weights import measure_weights
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.as_options import as_options
+from gradclip_cli.inputs.as_options import as_number, as_options
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import Note, merged
@@ -72,9 +72,11 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
 
 def _command(plan: ShowPlan) -> str:
     """Return the command that shows the dump with the same options; an empty text where its words do not print, or hold a secret."""
-    options = as_options(plan.selection, plan.choices)
-    if options is None or printable(plan.given) != plan.given:
+    options = as_options(plan.selection, plan.choices, allow_missing=plan.allow_missing)
+    if options is None or any(printable(path) != path for path in (plan.given, *plan.weights_at)):
         return ""
+    options += [f"--weights {shlex.quote(path)}" for path in plan.weights_at]
+    options += [] if plan.lr is None else [f"--lr {as_number(plan.lr)}"]
     return " ".join(["gradclip show", shlex.quote(plan.given), *options])
 
 

@@ -126,6 +126,7 @@ class AdaptiveRun:
         notes = [self._of_skipped_steps(steps) if self._rule.skips else self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
             notes.append(f"only {plural(len(self._thresholds), 'step')}")
+        notes += [self._replay.left_text] if self._replay.left else []
         if self._rule.rereads:
             notes.append("what is left of a tensor is scaled to a norm near 1")
         if self._table.samples.nonfinite:
@@ -157,7 +158,7 @@ def skips(rule: AdaptiveRule, skipped: Mask, finite: Mask, steps: Sequence[Step]
     """Return the share of finite norms whose steps a rule skips, and these steps; None where it skips none by its kind."""
     if not rule.skips:
         return None, None
-    rate = np.count_nonzero(skipped & finite) / np.count_nonzero(finite) if finite.any() else None
+    rate = float(np.count_nonzero(skipped & finite) / np.count_nonzero(finite)) if finite.any() else None
     return rate, step_ranges(np.logical_or.reduce(skipped, axis=1), steps)
 
 
@@ -166,4 +167,4 @@ def _rate_and_mean(factors: Matrix, clipped: Mask) -> tuple[float | None, float 
     finite = factors[np.isfinite(factors)]
     if not finite.size:
         return None, None
-    return np.count_nonzero(clipped) / finite.size, exact_sum(finite) / finite.size
+    return float(np.count_nonzero(clipped) / finite.size), exact_sum(finite) / finite.size

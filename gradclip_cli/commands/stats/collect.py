@@ -74,7 +74,7 @@ class _Collector:
             return
         try:
             dump = self.series.add(dump)
-            self.beside.append(self._beside.of(dump))
+            self._take_beside(dump)
             self.nonfinite.append(self._kept.of(dump.nonfinite))
             self.largest.take(dump, self.taken)
             self.places.append(dump.place)
@@ -85,6 +85,14 @@ class _Collector:
                 self._tell(dump)
         except InputError as error:
             self._leave_out(error)
+
+    def _take_beside(self, dump: MeasuredDump) -> None:
+        """Keep what stands beside a dump; take the dump back where its weights are not right."""
+        try:
+            self.beside.append(self._beside.of(dump))
+        except InputError:
+            self.series.drop()
+            raise
 
     @property
     def notes(self) -> Sequence[Note]:

@@ -64,6 +64,9 @@ class SeriesRows(Protocol):
         Raises InputError if it must not differ from the first as it does.
         """
 
+    def drop(self) -> None:
+        """Take back the dump that was added last."""
+
     def layout(self) -> SeriesLayout:
         """Return the layout of all dumps; `rows` are complete then."""
 
@@ -97,6 +100,10 @@ class SameTensors:
             NormRow.of(_step(dump), dump.stats, self._pieces, whole, self._plan, self.kept, first=not self.rows)
         )
         return dump
+
+    def drop(self) -> None:
+        """Take back the dump that was added last."""
+        self.rows.pop()
 
     def layout(self) -> SeriesLayout:
         """Return the layout of the first dump."""
@@ -159,6 +166,10 @@ class AnyTensors:
         else:
             self._waiting.append(row)
         return dump
+
+    def drop(self) -> None:
+        """Take back the dump that was added last; its names stay."""
+        (self.rows if self._tensors.settled else self._waiting).pop()
 
     def layout(self) -> SeriesLayout:
         """Return the layout of all tensors; raise UsageError if a pattern of --include matches none."""

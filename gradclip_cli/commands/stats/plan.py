@@ -93,10 +93,8 @@ class StatsPlan:
     def __post_init__(self) -> None:
         used = self._used
         check_units(used, self.selection.along, self.unit_axis)
-        check_weights(used, bool(self.weights), self.min_weight_norm, shown=True)
+        check_weights(used, bool(self.weights) or self.logs is not None, self.min_weight_norm, shown=True)
         check_learning_rate(self.lr, bool(self.weights))
-        if self.has_units and isinstance(self.rule, AdaptiveRule):
-            raise UsageError(f"{self.rule} takes one norm of a step, and here each unit has one")
         if self.strategy is not None and not self.strategy.takes_threshold:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest; `gradclip strategies` says which have")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():

@@ -56,6 +56,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     return StatsReport(
         norm_type=plan.norm.type,
         epsilon=plan.norm.epsilon,
+        min_weight_norm=plan.min_weight_norm,
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming, ratios),
@@ -116,7 +117,7 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
-    own = [one for one in plan.strategies if not rule.bound or one.group is rule.own.group]
+    own = [one for one in plan.strategies if rule.suits(one)]
     return {
         one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon, norms.compared(GLOBAL), norms.elements)
         for one in own

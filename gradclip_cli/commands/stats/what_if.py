@@ -82,13 +82,13 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
         one.strategy.name,
         rule,
         threshold if isinstance(threshold, float) else None,
-        np.count_nonzero(effect.clipped) / factors.size if factors.size else None,
+        float(np.count_nonzero(effect.clipped) / factors.size) if factors.size else None,
         _mean(factors),
         _lost_energy(effect),
         _mean(cosines),
         float(cosines.min()) if cosines.size else None,
         _most_clipped(effect, table.groups) if apart else {},
-        _note(effect, one.threshold),
+        _note(effect, one.threshold, threshold.left_text if isinstance(threshold, Replay) else ""),
         step_ranges(np.logical_or.reduce(effect.clipped, axis=1), norms.steps),
         *skipped,
     )
@@ -176,15 +176,16 @@ def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, floa
     for layer, members in groupby(group.layer for group in groups):
         first, last = last, last + sum(1 for _ in members)
         steps = np.count_nonzero(effect.finite[:, first:last].any(axis=1))
-        found[layer] = np.count_nonzero(clipped[:, first:last].any(axis=1)) / steps if steps else 0.0
+        found[layer] = float(np.count_nonzero(clipped[:, first:last].any(axis=1)) / steps) if steps else 0.0
     most = sorted(found, key=lambda layer: -found[layer])[:MOST]
     return {layer: found[layer] for layer in most if found[layer]}
 
 
-def _note(effect: Effect, threshold: float | Chooser | None) -> str | None:
+def _note(effect: Effect, threshold: float | Chooser | None, left: str) -> str | None:
     stepwise = isinstance(threshold, AdaptiveRule) and not threshold.skips
     notes = ["each step has its own threshold"] if stepwise else []
+    notes += [left] if left else []
     notes += [UNKNOWN] if effect.after is None else []
-    if left := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
-        notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
+    if broken := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
+        notes.append(f"NaN and infinities left out of {plural(broken, 'step')}")
     return "; ".join(notes) or None

@@ -71,6 +71,8 @@ def _total(report: ShowReport) -> Iterator[Span]:
     yield Span(f"min above 0 {figure(total.min_abs)}")
     if total.weight_norm is not None:
         yield Span(f"|g|/|w| {figure(total.ratio)}")
+    if total.update_ratio is not None:
+        yield Span(f"update {figure(total.update_ratio)}")
     yield from [Span(f"zeros {share_of(total.zeros, total.elements)}")] if total.zeros else []
 
 

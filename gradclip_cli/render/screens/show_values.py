@@ -96,6 +96,10 @@ def _figures(report: ShowReport, values: ShowValues, finite: int, room: Room) ->
     total = report.total
     parts = [Span(f"norm {figure(total.finite_norm)}"), Span(f"rms {figure(total.rms)}")]
     yield from packed([*parts, *([dim("without NaN and Inf")] if total.nan or total.inf else [])], room)
+    if total.weight_norm is not None:
+        beside = [("|w|", total.weight_norm), ("|g|/|w|", total.ratio)]
+        beside += [("update", total.update_ratio)] if total.update_ratio is not None else []
+        yield from packed([Span(f"{word} {figure(value)}") for word, value in beside], room)
     if values.max_at is not None and values.min_at is not None:
         top = f"max {figure(values.max_abs)}{_at(values.max_at)}"
         yield from packed([Span(top), Span(f"min above 0 {figure(values.min_abs)}{_at(values.min_at)}")], room)

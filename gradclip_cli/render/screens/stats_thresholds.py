@@ -10,7 +10,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import numbers
 from gradclip_cli.render.tables.grid import factor_text, figure
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.reports.stats_thresholds import Advised, Ranges
+from gradclip_cli.reports.stats_thresholds import Advised, Ranges, Tried
 from gradclip_cli.strategies import Group, find
 from gradclip_cli.text import percent, plural, sentence, steps_text
 from gradclip_cli.thresholds.base import MIN_STEPS
@@ -151,7 +151,7 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     if reasons:
         yield from wrapped(" ".join(reasons), room, 1)
     yield from _noted(report, advice, room)
-    code = usual_line(find(advice.strategy), advice.threshold, report.norm_type)
+    code = usual_line(find(advice.strategy), advice.threshold, report.norm_type, report.min_weight_norm)
     if code is not None and "\n" not in code:
         yield line(" ", code)  # a user may copy it, so that it is never folded here
 
@@ -172,7 +172,7 @@ def what_if(report: StatsReport, room: Room) -> Iterator[Line]:
     rows = [
         [
             " ",
-            row.strategy if row.rule is None else f"{row.strategy} {row.rule}",
+            _called(row),
             figure(row.threshold),
             _rate(row.clip_rate, row.skip_rate),
             steps_text(steps, every),
@@ -184,6 +184,14 @@ def what_if(report: StatsReport, room: Room) -> Iterator[Line]:
     rows = _fitted(rows, which, every, heads, room)
     yield line(strong("what if"))
     yield from aligned([heads, *rows], right, indent=0)
+    noted: dict[str, list[str]] = {}
     for one in tries:
         if one.note:
-            yield from wrapped(f"{one.strategy}: {one.note}", room, 1)
+            alone = one.rule is not None and sum(other.rule == one.rule for other in tries) == 1
+            noted.setdefault(one.note, []).append(str(one.rule) if alone else _called(one))
+    for note, names in noted.items():
+        yield from wrapped(f"{', '.join(dict.fromkeys(names))}: {note}", room, 1)
+
+
+def _called(row: Tried) -> str:
+    return row.strategy if row.rule is None else f"{row.strategy} {row.rule}"

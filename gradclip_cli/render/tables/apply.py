@@ -95,9 +95,11 @@ def group_cells(row: _Group) -> tuple[str, ...]:
 
 
 def _clipped(row: _Group) -> str:
-    """Format what was clipped: elements if each is its own group, else tensors."""
+    """Format what was clipped: elements or units if each is its own group, else tensors."""
     if row.factor == 0 and not row.clipped:
         return "skipped"
+    if row.units is not None and row.clipped:
+        return f"{row.units[0]:,} of {row.units[1]:,}"
     if row.limited is not None:
         return f"{row.limited:,}"
     part = f"{row.params_clipped} of {row.params}" if row.params_clipped < row.params else "yes"
@@ -111,7 +113,7 @@ def param_cells(row: ApplyParam) -> tuple[str, ...]:
     clipped = "-" if row.norm_before is None else "no"
     if row.clipped:
         clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
-        clipped = clipped if row.units is None else f"{row.clipped_units} of {row.units}"
+        clipped = clipped if row.units is None else f"{row.clipped_units:,} of {row.units:,}"
     elif row.factor == 0:
         clipped = "skipped"
     return (*norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))

@@ -75,7 +75,9 @@ def wanted(report: Report, view: View) -> list[Grid]:
 def _arranged(grid: Grid, view: View, fields: Sequence[str]) -> Grid | None:
     """Return a table with the chosen columns and rows, or None if it lacks a column; one without records is not sorted."""
     if grid.records is None:
-        return None if view.columns else grid
+        if view.columns:
+            return None
+        return grid._replace(rows=grid.rows[: view.top]) if grid.grows else grid
     if not set(view.columns) <= {*fields, *(column.name for column in grid.columns)}:
         return None
     records = list(grid.records)

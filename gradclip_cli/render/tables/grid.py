@@ -30,7 +30,8 @@ class Grid(NamedTuple):
     """A table with a title; `total` is the last row, under a rule.
 
     `records` are the values of the rows and the total by the columns of csv, all of one `scope`. A table without records does
-    not list rows of the report, and is neither sorted nor cut. An `optional` table is left out if it has no rows.
+    not list rows of the report, and is neither sorted nor, unless it `grows` with the run, cut. An `optional` table is left out
+    if it has no rows.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Grid(NamedTuple):
     records: Iterable[dict[str, Any]] | None = None
     scope: str = ""
     optional: bool = False
+    grows: bool = False
 
 
 def layer_name(layer: str, labels: dict[str, str]) -> str:

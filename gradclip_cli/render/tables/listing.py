@@ -51,7 +51,7 @@ def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
 
 def _strategies(report: StrategiesReport) -> Grid:
     headings = ("name", "also accepted", "group", "rule", "threshold", "source")
-    ranks = {"also accepted": 1, "source": 2}
+    ranks = {"rule": 1, "threshold": 2, "source": 3}
     columns = [
         Column(
             name, name not in ("group", "threshold"), ranks.get(name, 0), {"also accepted": "aliases"}.get(name, name)

@@ -89,7 +89,7 @@ def own(report: StatsReport) -> Grid:
         for row in report.own
     ]
     columns = (*_OWN, *_OWN_LAST[first:])
-    return Grid(f"each layer's own threshold for clip-l2-per-layer ({rule})", columns, lines, optional=True)
+    return Grid(f"each layer's own threshold for clip-l2-per-layer ({rule})", columns, lines, optional=True, grows=True)
 
 
 def _option(row: OwnThreshold) -> str:

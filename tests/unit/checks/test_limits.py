@@ -48,3 +48,10 @@ def test_limits_are_taken_by_name() -> None:
     assert Limits.of({"dead_share": 0.5}) == Limits(dead_share=0.5)
     with pytest.raises(UsageError, match="there is no limit 'nosuch'; limits are exploding_factor, "):
         Limits.of({"nosuch": 1})
+
+
+def test_limits_of_ratios_leave_some_right() -> None:
+    """A lower limit above the upper one is wrong usage, since every ratio would be found; equal ones are not."""
+    with pytest.raises(UsageError, match=r"--ratio-min 0\.2 is above --ratio-max 0\.1, so that no ratio is right"):
+        Limits(ratio_min=0.2, ratio_max=0.1)
+    assert Limits(ratio_min=0.1, ratio_max=0.1).ratio_max == 0.1

@@ -47,3 +47,13 @@ def test_limits(tmp_path: Path) -> None:
 def test_steady_ratios_are_no_problem(tmp_path: Path) -> None:
     """Nothing is found without a limit where ratios are steady, zero weights or not."""
     assert run(tmp_path, {(4, "a"): 0.0}) == []
+
+
+def test_advice_is_on_what_is_found(tmp_path: Path) -> None:
+    """Of a whole dump the advice is not on one tensor; beyond a limit each finding in short says which limit it is."""
+    whole = {(20, name): 1e-3 for name in "ab"}
+    found = [one for one in run(tmp_path, whole, ratio_max=100.0) if one.step == 20]
+    (first,) = (one for one in found if one.block is None)
+    assert "of this tensor" not in first.message
+    assert first.message.endswith(": lower the learning rate, or clip each tensor by its weights (adaptive-clip)")
+    assert all(", above 100: lower the learning rate of this tensor" in one.message for one in found if one.block)

@@ -67,3 +67,15 @@ def test_torch_has_all(strategy: Strategy) -> None:
         )
     else:
         assert line == pasted("torch", strategy, 0.5, 2.0)
+
+
+def test_least_norm_of_weights() -> None:
+    """optax's limit has a floor of its own, 1e-3 as here: another one is named, 0 too, and other strategies have none."""
+    found = {least: pasted("optax", find("agc"), 0.14, 2.0, least) for least in (0.001, 0.1, 0.0)}
+    assert found == {
+        0.001: "optax.adaptive_grad_clip(0.14)",
+        0.1: "optax.adaptive_grad_clip(0.14, eps=0.1)",
+        0.0: "optax.adaptive_grad_clip(0.14, eps=0)",
+    }
+    assert usual_line(find("agc"), 0.14, 2.0, 0.1) == found[0.1]
+    assert usual_line(find("clip-by-block-rms"), 0.14, 2.0, 0.1) == "optax.clip_by_block_rms(0.14)"

@@ -57,6 +57,7 @@ def test_each_rule_has_a_strategy_of_its_own() -> None:
     ("text", "strategy", "norm", "reason"),
     [
         ("adagc", "clip-by-global-norm", None, "adagc is for clip-l2-per-param-type, not for clip-by-global-norm"),
+        ("aggc", "clip-by-block-rms", None, "aggc is for clip-l2-per-param-type, not for clip-by-block-rms"),
         ("skip-olmo", "clip-by-norm", None, "skip-olmo is for clip-by-global-norm"),
         ("zclip", "agc", None, "zclip takes one norm of a step, and with adaptive-clip each unit has one"),
         ("skip-olmo", "clip-by-global-norm", Norm(2.0, 1e-6), "leave out --epsilon"),

@@ -9,7 +9,8 @@ from gradclip_cli import render
 from gradclip_cli.render.tables.grid import Column, Grid
 from gradclip_cli.render.tables.terminal import lines
 from gradclip_cli.render.view import View
-from gradclip_cli.reports.listing import LsReport, LsTensor
+from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.strategies import STRATEGIES
 from unit.render.made import APPLY, KINDS, LAYER, REPORTS, STATS, WIDE, Terminal, rendered
 
 
@@ -101,3 +102,14 @@ def test_headings_are_bold_in_colour() -> None:
         "a\n",
         "\n",
     ]
+
+
+def test_names_of_other_trainers_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a user asks `strategies` for, the names that frameworks give them, stays where sources do not fit."""
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
+    stream = Terminal()
+    render.write(StrategiesReport(rows, []), stream, View("table", frozenset()))
+    text = stream.getvalue()
+    assert all(name in text for name in ("also accepted", "clip_grad_norm_", "max_grad_norm", "agc,"))
+    assert "source" not in text
