@@ -45,7 +45,7 @@ class RemoteFile:
         self._ranges = Ranges(location, client, url.key, head.meta)
         self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
         self._whole: memoryview | None = None
-        self._kept = kept(location, self.fingerprint)
+        self._kept = kept(location, self.fingerprint, self.size)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:

@@ -25,9 +25,10 @@ URL = "s3://bkt/g.safetensors"
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
 def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, int]]) -> None:
     """A range is kept if each of its bytes is, however the ranges overlap, and comes back as it was put."""
-    data = np.random.default_rng(0).bytes(80)
-    one, known = Kept(module._Room()), set[int]()
+    data, room = np.random.default_rng(0).bytes(80), module._Room()
+    one, other, known = Kept(room, len(data)), Kept(room, len(data)), set[int]()
     for start, nbytes in ranges:
+        other.put(start, memoryview(bytes(nbytes)))
         one.put(start, memoryview(data)[start : start + nbytes])
         known |= set(range(start, start + nbytes))
     for start in range(80):
@@ -35,6 +36,22 @@ def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, in
             assert one.holds(start, stop) == known.issuperset(range(start, stop))
             assert one.read(start, stop) == (data[start:stop] if known.issuperset(range(start, stop)) else None)
     one.close()
+    other.close()
+    assert room._fd == -1
+
+
+def test_many_files_share_a_descriptor() -> None:
+    """A thousand files are kept at places of their own in one file: each a descriptor would leave none for what is done with them."""
+    room = module._Room()
+    before = len(os.listdir("/dev/fd"))
+    files = [Kept(room, 8) for _ in range(1000)]
+    for k, one in enumerate(files):
+        one.put(0, memoryview(k.to_bytes(8, "big")))
+    assert len(os.listdir("/dev/fd")) == before + 1
+    assert [one.read(0, 8) for one in files] == [k.to_bytes(8, "big") for k in range(1000)]
+    for one in files:
+        one.close()
+    assert len(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.parametrize("elements", [1_000, 3 << 20, 9 << 20])
@@ -67,13 +84,13 @@ def test_nothing_is_kept_but_of_what_is_read_twice(server: Objects) -> None:
     """Other files, and the same one after the call, are not kept; its descriptor is closed."""
     server.of["bkt/g.safetensors"] = os.urandom(1000)
     state = objects().fingerprint(URL)
-    assert kept(URL, state) is None
+    assert kept(URL, state, 1000) is None
     with read_twice([URL, "here.npz"]):
-        one = kept(URL, state)
+        one = kept(URL, state, 1000)
         assert one is not None
-        assert one is kept(URL, state)
-        assert kept("s3://bkt/weights.npz", "state") is None
+        assert one is kept(URL, state, 1000)
+        assert kept("s3://bkt/weights.npz", "state", 9) is None
         one.put(0, memoryview(b"abc"))
         assert one.read(0, 3) == b"abc"
-    assert kept(URL, state) is None
+    assert kept(URL, state, 1000) is None
     assert one._fd == -1
