@@ -50,6 +50,22 @@ def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
     assert ended == ["cleaned", "SIGTERM"]
 
 
+def test_a_second_signal_does_not_wait_for_others(
+    ended: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a step may take long, the first signal says so, its echo is one with it, and one that comes later ends the program."""
+    clock = [100.0]
+    monkeypatch.setattr(interrupts.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(interrupts, "_waiting", [])
+    with interrupts.deferred("the store is asked"):
+        for seconds, done in ((0.0, []), (0.2, []), (1.0, ["cleaned", "SIGINT"])):
+            clock[0] += seconds
+            interrupts._end(signal.SIGINT, None)
+            assert ended == done
+        interrupts._waiting.clear()
+    assert capfd.readouterr().err == "note: the store is asked\n"
+
+
 def test_what_cleaning_up_has_to_say(ended: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """What a cleanup returns is a line of standard error, printable, before the program ends; others say nothing."""
     interrupts.cleanups += [lambda: "left: a\x1b\nb", lambda: None]
