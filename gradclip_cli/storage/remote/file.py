@@ -71,8 +71,11 @@ class RemoteFile:
     def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Begin to fetch what will be read next, but for what is here."""
         if self._whole is None:
+            here = len(self._head)
             wanted = [
-                (at, nbytes) for at, nbytes in ranges if at + nbytes > len(self._head) and not self._keeps(at, nbytes)
+                (at, nbytes)
+                for at, nbytes in ranges
+                if min(at + nbytes, self.size) > here and not self._keeps(at, nbytes)
             ]
             if more:
                 new = [(at, nbytes) for at, nbytes in wanted if not self._window.holds(at, at + nbytes)]

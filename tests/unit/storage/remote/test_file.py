@@ -50,6 +50,14 @@ def test_any_range_is_what_the_object_holds(server: Objects, nbytes: int) -> Non
             file.read_into(nbytes - 1 if nbytes else 0, np.empty(2, np.uint8))
 
 
+def test_what_is_expected_past_the_end_of_a_head_that_is_all(server: Objects) -> None:
+    """Of a file that came whole with its head nothing is asked again, also where more is expected than there is."""
+    file, data = opened(server, 5_000)
+    file.expect([(4_000, 65_536), (4_990, 65_536)])
+    assert file.read(4_000, 65_536) == data[4_000:]
+    assert len(server.asked) == 1
+
+
 def test_a_small_file_is_fetched_whole(server: Objects) -> None:
     """Three thousand small reads of 12 MiB are four requests."""
     file, data = opened(server, 12 << 20)
