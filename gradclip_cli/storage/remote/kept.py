@@ -13,7 +13,7 @@ _SHARE = 4
 class Kept:
     """Ranges of a file of `size` bytes, in the unnamed temporary file of all that share its room, at places of their own."""
 
-    def __init__(self, room: "_Room", size: int) -> None:
+    def __init__(self, room: "Room", size: int) -> None:
         self._room, self._size, self._lock = room, size, threading.Lock()
         self._fd, self._base = -1, 0
         self._starts: list[int] = []  # of ranges that neither overlap nor adjoin, in order
@@ -66,7 +66,7 @@ class Kept:
         self._starts[first:last], self._stops[first:last] = [start], [stop]
 
 
-class _Room:
+class Room:
     """How many bytes may be kept, of all files together, and the one file that they are in: a descriptor each would be too many."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class _Calls:
     def __init__(self) -> None:
         self.lock, self.running = threading.Lock(), list[frozenset[str]]()
         self.files: dict[Hashable, Kept] = {}
-        self.room = _Room()
+        self.room = Room()
 
 
 _calls = _Calls()
@@ -128,7 +128,7 @@ def read_twice(locations: Iterable[str]) -> Iterator[None]:
             if not _calls.running:
                 for one in _calls.files.values():
                     one.close()
-                _calls.files, _calls.room = {}, _Room()
+                _calls.files, _calls.room = {}, Room()
 
 
 def kept(location: str, state: Hashable, size: int) -> Kept | None:

@@ -58,6 +58,17 @@ def test_what_is_expected_past_the_end_of_a_head_that_is_all(server: Objects) ->
     assert len(server.asked) == 1
 
 
+def test_what_is_read_again_and_again_is_kept(server: Objects) -> None:
+    """Small ranges of a large file that are expected several times are fetched twice at most."""
+    file, data = opened(server, WHOLE + 1)
+    ranges = [(at, 32 << 10) for at in range(HEAD, WHOLE, 1 << 20)]
+    with file:
+        for _ in range(5):
+            file.expect(ranges, more=True)
+            assert [file.read(*one) for one in ranges] == [data[at : at + nbytes] for at, nbytes in ranges]
+    assert len(server.asked) <= 1 + 2 * len(ranges)
+
+
 def test_a_small_file_is_fetched_whole(server: Objects) -> None:
     """Three thousand small reads of 12 MiB are four requests."""
     file, data = opened(server, 12 << 20)

@@ -25,7 +25,7 @@ URL = "s3://bkt/g.safetensors"
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
 def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, int]]) -> None:
     """A range is kept if each of its bytes is, however the ranges overlap, and comes back as it was put."""
-    data, room = np.random.default_rng(0).bytes(80), module._Room()
+    data, room = np.random.default_rng(0).bytes(80), module.Room()
     one, other, known = Kept(room, len(data)), Kept(room, len(data)), set[int]()
     for start, nbytes in ranges:
         other.put(start, memoryview(bytes(nbytes)))
@@ -42,7 +42,7 @@ def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, in
 
 def test_many_files_share_a_descriptor() -> None:
     """A thousand files are kept at places of their own in one file: each a descriptor would leave none for what is done with them."""
-    room = module._Room()
+    room = module.Room()
     before = len(os.listdir("/dev/fd"))
     files = [Kept(room, 8) for _ in range(1000)]
     for k, one in enumerate(files):

@@ -82,7 +82,7 @@ def test_a_range_that_is_refused_once(server: Objects, ranges: Ranges) -> None:
         ("301", "another region; set AWS_REGION", 1),
         ("400", r"the server refuses it \(400\)", 2),
         ("503", r"did not answer \(503, 5 tries in [\d.]+ m?s\); try again", 5),
-        ("cut", "did not answer", 5),
+        ("cut", "broke off its answer", 5),
     ],
 )
 def test_lasting_errors(server: Objects, ranges: Ranges, wrong: str, reason: str, requests: int) -> None:
