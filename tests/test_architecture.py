@@ -96,7 +96,7 @@ WITHOUT_UNIT_TESTS = {
     "numerics/unit_sums.py": "test_unit_norms.py holds its sums against numpy, for any pieces",
     "engine/unit_meter.py": "tests/laws/test_units.py measures units of every format, layout and order",
     "engine/units.py": "tests/laws/test_units.py holds units of every format, layout and order against numpy",
-    "engine/weights.py": "tests/laws/test_units.py pairs weights of every layout, and those that do not fit",
+    "engine/weights.py": "tests/laws/test_weights.py pairs weights of every layout, test_units.py those that do not fit",
     "commands/apply/units.py": "tests/laws/test_units.py holds every limit and policy against numpy",
     "commands/apply/group_decision.py": "tests/laws hold what is done to every group against numpy",
     "commands/stats/beside.py": "tests/laws/test_units.py and test_tries.py hold what is tried against what is done",

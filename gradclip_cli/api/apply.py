@@ -4,17 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of, strategy_of
+from gradclip_cli.api.arguments import (
+    Client,
+    Path,
+    Paths,
+    Progress,
+    begin,
+    checked,
+    paths_of,
+    selection_of,
+    strategy_of,
+)
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.finding import refuse_logs
-from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.unit_axis import AUTO, MIN_WEIGHT_NORM
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
@@ -77,15 +84,14 @@ def apply(
     on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` means
     that the reader of standard output has closed it.
     """
-    paths = paths_of(inputs)
+    asked, paths = locals(), paths_of(inputs)
     refuse_slices(steps, along)
-    wanted = parse_steps(steps)
-    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted, whole_files=True)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=parse_steps(steps), whole_files=True)
     refuse_logs(paths, "apply")
     found = find_dumps(paths, choices)
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else location(output)
-    naming = Naming.parse(layer_regex, group_depth)
+    selection = selection_of(asked, found.sources)
     limit = threshold if isinstance(threshold, Chooser) else threshold_of(threshold)
     own = weights_at(weights, shards=shards)
     plan = ApplyPlan(
@@ -105,19 +111,7 @@ def apply(
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,
-        selection=Selection(
-            tuple(include),
-            tuple(exclude),
-            naming,
-            input_format,
-            void_dtype,
-            allow_huge,
-            along=along,
-            unscale=parse_unscale(unscale),
-            replicated=replicated_in(found.sources, replicated),
-            tied=tied,
-            steps=wanted,
-        ),
+        selection=selection,
         output_format=output_format,
         output_dtype=output_dtype,
         overwrite=overwrite or in_place,

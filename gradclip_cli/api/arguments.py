@@ -16,7 +16,12 @@ import numpy as np
 
 from gradclip_cli.engine.executors.progress import Crew, silent
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.loss_scale import parse_unscale
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.base import LOG
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.wanted_steps import parse_steps
 from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.wildcards import matching
 from gradclip_cli.strategies import Strategy, find
@@ -77,6 +82,27 @@ def path_of(given: Path) -> str:
 def strategy_of(given: str | Strategy) -> Strategy:
     """Return a strategy that is given itself or by its name."""
     return find(given) if isinstance(given, str) else given
+
+
+def selection_of(asked: Mapping[str, Any], pieces: Iterable[DumpSource], *, or_logs: bool = False) -> Selection:
+    """Return what the keywords of a function say of how dumps are read, and which of their tensors count.
+
+    `pieces` are the dumps that `replicated` may be about. A function that takes dumps `or_logs` may be told the format of logs.
+    """
+    format = asked["input_format"]
+    return Selection(
+        tuple(asked["include"]),
+        tuple(asked["exclude"]),
+        Naming.parse(asked["layer_regex"], asked["group_depth"]),
+        None if or_logs and format == LOG else format,
+        asked["void_dtype"],
+        asked["allow_huge"],
+        along=asked.get("along"),
+        unscale=parse_unscale(asked["unscale"]),
+        replicated=replicated_in(pieces, asked["replicated"]),
+        tied=asked.get("tied", Selection.tied),
+        steps=parse_steps(asked["steps"]),
+    )
 
 
 P = ParamSpec("P")

@@ -1,11 +1,11 @@
 """The function `check`: find problems in gradients."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of, selection_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.checks import BASELINE, NAMES, RATIO, parse_names
@@ -15,10 +15,8 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
+from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
 from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_column, refuse_options
-from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.storage.location_names import given as location
@@ -88,8 +86,7 @@ def check(
     if baseline is not None and BASELINE in ignored:
         raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")
     refuse_slices(steps, along)
-    wanted = parse_steps(steps)
-    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=parse_steps(steps))
     logs = find_logs(paths_of(inputs), input_format, column)
     good_logs = [] if baseline is None else logs_beside(location(baseline), input_format, column)
     if logs or good_logs:
@@ -101,48 +98,14 @@ def check(
     good = None
     if baseline is not None:
         good = Found(()) if good_logs else find_dumps(paths_of(baseline), replace(choices, steps=None))
-    own, naming = weights_at(weights, shards=shards), Naming.parse(layer_regex, group_depth)
+    own = weights_at(weights, shards=shards)
     plan = CheckPlan(
         inputs=found.sources,
         notes=(*found.notes, *own.notes, *(good.notes if good is not None else ())),
         repeated=repeated,
         rules=tuple(rule for rule in NAMES if rule not in ignored and (rule != RATIO or own.sources)),
-        limits=Limits(
-            exploding_factor=exploding_factor,
-            exploding_dumps=exploding_dumps,
-            growing_factor=growing_factor,
-            growing_dumps=growing_dumps,
-            accumulating_dumps=accumulating_dumps,
-            accumulating_cosine=accumulating_cosine,
-            vanishing_mean=vanishing_mean,
-            vanishing_ratio=vanishing_ratio,
-            dead_share=dead_share,
-            unchanged_dumps=unchanged_dumps,
-            unchanged_rtol=unchanged_rtol,
-            unchanged_atol=unchanged_atol,
-            dominated_share=dominated_share,
-            underflow_share=underflow_share,
-            overflow_share=overflow_share,
-            underflow_dtype=tuple(underflow_dtype),
-            spread_ratio=spread_ratio,
-            ratio_factor=ratio_factor,
-            ratio_max=ratio_max,
-            ratio_min=ratio_min,
-            unlike_baseline_spreads=unlike_baseline_spreads,
-        ),
-        selection=Selection(
-            tuple(include),
-            tuple(exclude),
-            naming,
-            None if input_format == LOG else input_format,
-            void_dtype,
-            allow_huge,
-            along=along,
-            unscale=parse_unscale(unscale),
-            replicated=replicated_in([*found.sources, *(good.sources if good else ())], replicated),
-            tied=tied,
-            steps=wanted,
-        ),
+        limits=Limits(**{one.name: asked[one.name] for one in fields(Limits)}),
+        selection=selection_of(asked, [*found.sources, *(good.sources if good else ())], or_logs=True),
         allow_missing=allow_missing,
         keep_going=keep_going,
         jobs=jobs,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Progress, begin, checked, path_of
+from gradclip_cli.api.arguments import Path, Progress, begin, checked, path_of, selection_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import DiffPlan, check_tolerance
 from gradclip_cli.errors import UsageError
@@ -12,10 +12,8 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_side
 from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
 from gradclip_cli.inputs.norm_logs.finding import logs_beside, refuse_column, refuse_options
-from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.diff import DiffReport
@@ -87,17 +85,7 @@ def diff(
         raise UsageError(
             "--shards needs the files of two ranks or more; give a directory of them for A, for B, or for both"
         )
-    selection = Selection(
-        tuple(include),
-        tuple(exclude),
-        Naming.parse(layer_regex, group_depth),
-        input_format,
-        void_dtype,
-        allow_huge,
-        unscale=parse_unscale(unscale),
-        replicated=replicated_in(sources if shards else (), replicated),
-        steps=wanted,
-    )
+    selection = selection_of(asked, sources if shards else ())
     plan = DiffPlan(found[0].sources, found[1].sources, paths, rtol, atol, selection, jobs, notes, repeated)
     return pipeline.diff(plan, begin(progress, sources, 1))
 

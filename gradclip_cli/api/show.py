@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, path_of
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, path_of, selection_of
 from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.plans import ShowPlan
@@ -13,10 +13,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.listing import is_folder
-from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.finding import refuse_logs
-from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
 
@@ -54,27 +51,15 @@ def show(
     directory are ranks or micro-batches of one dump. With `weights`, rows have ratios of gradients to weights;
     with `allow_missing`, some may have none. Raises `GradclipError`.
     """
-    path = path_of(dump)
-    wanted = parse_steps(steps)
-    choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
+    asked, path = locals(), path_of(dump)
+    choices = Choices(tuple(files), shards, accumulate=accumulate, steps=parse_steps(steps))
     if accumulate is not None and not is_folder(path):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     refuse_logs([path], "show")
     found = find_one(path, choices)
     if shards and not ranks.are_in(found.sources):
         raise UsageError("--shards needs the files of two ranks or more; give a directory of them")
-    selection = Selection(
-        tuple(include),
-        tuple(exclude),
-        Naming.parse(layer_regex, group_depth),
-        input_format,
-        void_dtype,
-        allow_huge,
-        unscale=parse_unscale(unscale),
-        replicated=replicated_in(found.sources, replicated),
-        tied=tied,
-        steps=wanted,
-    )
+    selection = selection_of(asked, found.sources)
     own = weights_at(weights, shards=shards)
     notes = (*found.notes, *own.notes)
     plan = ShowPlan(found.sources[0], tensor, selection, notes, jobs, path, choices, own.sources, lr, allow_missing)

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gradclip_cli.api.arguments import Client, Paths, paths_of, strategy_of
+from gradclip_cli.api.arguments import Client, Paths, paths_of, selection_of, strategy_of
 from gradclip_cli.api.stores import StoreKeywords
 from gradclip_cli.api.weights import weights_at
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
-from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -59,15 +57,15 @@ class StatsKeywords(StoreKeywords, total=False):
 
 def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, Any]) -> StatsPlan:
     """Return the plan for paths, which are dumps unless `logs` are found among them; `asked` holds all of `StatsKeywords`."""
-    wanted, along, repeated = parse_steps(asked["steps"]), asked["along"], asked["repeated"]
+    repeated = asked["repeated"]
     choices = Choices(
         tuple(asked["files"]),
         asked["shards"],
         repeated,
         accumulate=asked["accumulate"],
-        steps=wanted if along is None else None,  # the steps of slices are inside the files
+        steps=parse_steps(asked["steps"]) if asked["along"] is None else None,  # those of slices are inside the files
     )
-    strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
+    strategy, rule = asked["strategy"], asked["rule"]
     found = Found(()) if logs else find_dumps(paths, choices)
     rule = parse_rule(rule) if isinstance(rule, str) else rule
     own = weights_at(asked["weights"], shards=asked["shards"])
@@ -81,23 +79,13 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         every=strategy == EVERY,
         notes=(*found.notes, *own.notes),
         repeated=repeated,
-        logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, unscale)) if logs else None,
+        logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, parse_unscale(asked["unscale"])))
+        if logs
+        else None,
         strategy=chosen,
         rule=rule,
         norm=Norm.asked(asked["norm_type"], asked["epsilon"]) or Norm(),
-        selection=Selection(
-            tuple(asked["include"]),
-            tuple(asked["exclude"]),
-            Naming.parse(asked["layer_regex"], asked["group_depth"]),
-            None if logs or asked["input_format"] == LOG else asked["input_format"],
-            asked["void_dtype"],
-            asked["allow_huge"],
-            along=along,
-            unscale=unscale,
-            replicated=replicated_in(found.sources, asked["replicated"]),
-            tied=asked["tied"],
-            steps=wanted,
-        ),
+        selection=selection_of(asked, found.sources, or_logs=True),
         skip_steps=asked["skip_steps"],
         allow_missing=asked["allow_missing"],
         keep_going=asked["keep_going"],

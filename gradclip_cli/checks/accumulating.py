@@ -108,26 +108,21 @@ def _is_sum(follows: Sequence[Follow], rise: Rise | None, limits: Limits) -> boo
     """Whether each gradient of a rise is the one before plus increments of one size."""
     if rise is None or not follows or not all(may_be_sum(one) for one in follows):
         return False
-    if _median([one.kept for one in follows]) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
+    if median([one.kept for one in follows]) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
         return False
     if not follows[-1].cosine > limits.accumulating_cosine:
         return False
     grown = _change([one.norms[1] for one in follows])
     if _change([one.increment for one in follows]) > max(GROWTH, math.sqrt(grown)):
         return False
-    usual = _median([one.increment for one in follows])
+    usual = median([one.increment for one in follows])
     return follows[0].norms[0] <= usual * max(_FIRST, math.sqrt(rise.last - rise.first))
 
 
 def _change(values: Sequence[float]) -> float:
     """Return the median of the later half of values over that of the earlier half."""
     half = (len(values) + 1) // 2
-    return _median(values[-half:]) / _median(values[:half])
-
-
-def _median(values: Sequence[float]) -> float:
-    # The module `statistics` takes 2 ms to import.
-    return median(values)
+    return median(values[-half:]) / median(values[:half])
 
 
 def _problem(figures: Figures, rise: Rise, limits: Limits, *, together: bool) -> Problem:

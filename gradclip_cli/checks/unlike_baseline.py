@@ -8,7 +8,6 @@ the dumps of the baseline, where m is the median of the nearest dumps of each.
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable, times
 from gradclip_cli.thresholds.base import DEVIATION
 from gradclip_cli.thresholds.exact_sums import group_norms
-from gradclip_cli.thresholds.samples import Matrix
+from gradclip_cli.thresholds.samples import Matrix, median
 
 ADVICE = "look at what differs between both runs: data, learning rate, initial weights, code"
 
@@ -100,11 +99,11 @@ def _ranges(good: Matrix, figures: Figures, baseline: Baseline, spreads: float) 
     if any(steps[row] is None for row in there):  # each is compared with all
         own, steps = [None] * len(own), [None] * len(steps)
     near = _nearest(there, steps, {*steps, *own})
-    middles = {step: float(median([logs[row] for row in rows])) for step, rows in near.items() if rows}
+    middles = {step: median([logs[row] for row in rows]) for step, rows in near.items() if rows}
     if not middles:
         return [None] * len(own)
     apart = [abs(logs[row] - middles[steps[row]]) for row in there]
-    margin = spreads * max(_LEAST, DEVIATION * float(np.median(apart))) if len(there) >= ENOUGH else _FEW
+    margin = spreads * max(_LEAST, DEVIATION * median(apart)) if len(there) >= ENOUGH else _FEW
     known = {}
     for step in set(own):
         values = [logs[row] for row in near[step]]

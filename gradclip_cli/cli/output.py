@@ -5,7 +5,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -14,9 +14,11 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.notes import lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
-from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
+
+if TYPE_CHECKING:
+    from gradclip_cli.reports.stats import StatsReport
 
 _LEAST, _USUAL = 40, 80
 """The least width that notes are folded to, and the width of a terminal that does not tell it."""
@@ -52,7 +54,7 @@ def show_notes(report: Report, quiet: bool = False, shown: Collection[str] = fro
     warn(lines([note for note in report.notes if note.kind not in shown], quiet))
 
 
-def warn_of_cached(report: StatsReport | None, of: str = "") -> None:
+def warn_of_cached(report: "StatsReport | None", of: str = "") -> None:
     """Note how many of the dumps of a report were not read again, if any were not."""
     if report is not None and report.cached:
         warn([f"{report.cached:,} of {plural(len(report.dumps), 'dump')}{of} not read again (--cache)"])

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gradclip_cli.engine.executors.base import Here
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import seen
+from gradclip_cli.engine.measure import PieceObserver, seen
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import steps_in
-from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
+from gradclip_cli.engine.survey import MeasuredDump, measure_file, observer_of, surveyed
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.ordering import expect_all
@@ -25,8 +26,31 @@ from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece
 
-Found = list[MeasuredDump] | GradclipError
-"""The dumps of a source, or why it cannot be read."""
+
+class Gatherer(Protocol):
+    """Gathers what a command needs of one source beside its figures, while that is measured."""
+
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+        """Return the observer of the pieces of a file."""
+
+    @property
+    def gathered(self) -> Any:
+        """What was gathered, small and picklable."""
+
+
+class Look(Protocol):
+    """Says what is gathered of sources; it can be pickled."""
+
+    def begin(self) -> Gatherer:
+        """Begin a source."""
+
+
+class Found(NamedTuple):
+    """The dumps of a source, or why it cannot be read, and what was gathered of it."""
+
+    dumps: list[MeasuredDump] | GradclipError
+    gathered: Any = None
+
 
 _TOGETHER = 512 << 10
 """The bytes of dumps that are measured at once, which stay in the cache of the processor."""
@@ -35,14 +59,21 @@ _TOGETHER = 512 << 10
 class BatchTask:
     """Reads and measures batches of dumps; each thread keeps the last header for itself."""
 
-    def __init__(self, selection: Selection, sums: SumKinds, work: Workspace, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        sums: SumKinds,
+        work: Workspace,
+        progress: Progress = silent,
+        look: Look | None = None,
+    ) -> None:
         self._how = selection, sums, work
-        self._progress, self._own = progress, threading.local()
+        self._progress, self._look, self._own = progress, look, threading.local()
 
     def measure(self, sources: Sequence[DumpSource]) -> list[Found]:
         """Return the dumps of each source, or the error that it raises."""
         with one_call():
-            return _Batch(self._how[1], self.own_run()).measured(sources)
+            return _Batch(self._how[1], self.own_run(), self._look).measured(sources)
 
     def expect(self, items: Sequence[Sequence[DumpSource]]) -> None:
         """Say which remote files are opened next."""
@@ -50,7 +81,7 @@ class BatchTask:
 
     def lost(self, source: DumpSource, error: InputError) -> Found:
         """Return what is found of a source that workers of a cluster die of."""
-        return InputError(error.message, path=source.location)
+        return Found(InputError(error.message, path=source.location))
 
     def own_run(self) -> Run:
         """Return the run of this thread."""
@@ -61,7 +92,7 @@ class BatchTask:
         return found
 
     def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
-        return BatchTask, (*self._how, portable(self._progress))
+        return BatchTask, (*self._how, portable(self._progress), self._look)
 
 
 class _Waiting(NamedTuple):
@@ -70,13 +101,14 @@ class _Waiting(NamedTuple):
     number: int
     dump: OpenDump
     file: OpenFile
+    gatherer: Gatherer | None
 
 
 class _Batch:
     """Measures a batch of dumps. Those in a row with the same header are read one after the other, and measured at once."""
 
-    def __init__(self, sums: SumKinds, run: Run) -> None:
-        self._sums, self._run = sums, run
+    def __init__(self, sums: SumKinds, run: Run, look: Look | None) -> None:
+        self._sums, self._run, self._look = sums, run, look
         self._found: dict[int, Found] = {}
         self._waiting: list[_Waiting] = []
         self._raws = np.empty((0, 0), np.uint8)  # the elements of those that wait, a row each
@@ -87,23 +119,26 @@ class _Batch:
             try:
                 self._read(number, source)
             except GradclipError as error:
-                self._found[number] = error
+                self._found[number] = Found(error)
         self._measure_waiting()
         return [self._found[number] for number in range(len(sources))]
 
     def _read(self, number: int, source: DumpSource) -> None:
         run, firsts, stats = self._run, FirstNonfinite(self._run.workers.work), list[StatsTable]()
+        gatherer = self._look.begin() if self._look is not None else None
+        observers = [firsts.observer_for, gatherer.observer_for if gatherer is not None else None]
         waits: _Waiting | None = None
         with run.open(source) as dump:
             for file in dump.each():
                 if len(source.files) == 1 and (piece := _only_piece(file)) is not None:
-                    waits = _Waiting(number, dump, file)
+                    waits = _Waiting(number, dump, file, gatherer)
                     self._fetch(waits, piece)
                 else:
-                    stats.append(measure_file(dump, file, self._sums, run, [firsts.observer_for]))
+                    stats.append(measure_file(dump, file, self._sums, run, observers))
             dump.check()
         if waits is None:
-            self._found[number] = steps_in(surveyed(dump, stats, run, firsts), run)
+            dumps = steps_in(surveyed(dump, stats, run, firsts), run)
+            self._found[number] = Found(dumps, gatherer.gathered if gatherer is not None else None)
         else:
             self._waiting.append(waits)
 
@@ -133,12 +168,15 @@ class _Batch:
         found = measure_alike(self._raws[: len(waiting)], outline.gradients[0].dtype, sizes, sums, work)
         for one, raw, (block, overall) in zip(waiting, self._raws, found, strict=False):
             stats, firsts = StatsTable(outline.counted, block, overall=overall), FirstNonfinite(work)
-            if not stats.all_finite and (observer := firsts.observer_for(one.file.format, one.file.reader)):
+            first = firsts.observer_for if not stats.all_finite else None
+            gather = one.gatherer.observer_for if one.gatherer is not None else None
+            if (observer := observer_of(one.file, [first, gather])) is not None:
                 observer.take_all(seen(observer.see, piece, raw, block))
             try:
-                self._found[one.number] = steps_in(surveyed(one.dump, [stats], self._run, firsts), self._run)
+                dumps = steps_in(surveyed(one.dump, [stats], self._run, firsts), self._run)
+                self._found[one.number] = Found(dumps, one.gatherer.gathered if one.gatherer is not None else None)
             except GradclipError as error:
-                self._found[one.number] = error
+                self._found[one.number] = Found(error)
 
 
 def _only_piece(file: OpenFile) -> Piece | None:

@@ -52,7 +52,7 @@ class _PieceFirsts(NamedTuple):
         bounds = np.cumsum([0, *sizes_of(several)])
         which = np.searchsorted(bounds, at, "right") - 1
         positions = at - bounds[which]
-        for k in np.unique(which).tolist():
+        for k in np.flatnonzero(np.bincount(which)).tolist():
             if several[k].fortran:
                 own = which == k
                 positions[own] = self._row_major(piece.index + k, positions[own])

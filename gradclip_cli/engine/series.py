@@ -23,6 +23,8 @@ from gradclip_cli.text import printable
 Measure = Callable[[], list[MeasuredDump]]
 """Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
 
+Begin = Callable[[DumpSource], ObserverFor | None]
+
 
 def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
@@ -47,16 +49,19 @@ def measure_in_order(
     sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> Iterator[Measure]:
     """Yield for each source, in order, what measures it; call it before the next is taken."""
-    return settled_each(sources, survey_in_order(sources, sums, run, observer_for), run)
+    return settled_each(sources, survey_in_order(sources, sums, run, lambda _: observer_for), run)
 
 
 def survey_in_order(
-    sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, begin: Begin | None = None
 ) -> Iterator[Measure]:
-    """Yield for each source, in order, what surveys it; call it before the next is taken. A cluster measures several at once."""
+    """Yield for each source, in order, what surveys it; call it before the next is taken. A cluster measures several at once.
+
+    `begin` is called for each source before it is measured, and returns what makes an observer of each of its files.
+    """
 
     def survey(own: Run, source: DumpSource) -> list[MeasuredDump]:
-        return survey_series(source, sums, own, observer_for)
+        return survey_series(source, sums, own, begin(source) if begin is not None else None)
 
     yield from run.each(survey, sources)
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
+from typing import Any, Protocol
 
-from gradclip_cli.engine.dump_batches import BatchTask, Found
+from gradclip_cli.engine.dump_batches import BatchTask, Found, Look
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, settled_each, survey_in_order
-from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.series import Begin, Measure, settled_each, survey_in_order
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.source import DumpSource
@@ -30,12 +31,28 @@ _ON_THREADS = 256 << 10
 """Smaller dumps take more time in Python than in numpy, and threads then wait for each other."""
 
 
+class Gathers(Protocol):
+    """Gathers what a command needs of each source beside its figures, while that is measured."""
+
+    def begin(self, source: DumpSource) -> ObserverFor:
+        """Begin a source that is measured here; return what makes an observer of each of its files."""
+
+    @property
+    def look(self) -> Look | None:
+        """What is gathered of the next sources where they are measured elsewhere; None if they must be measured here."""
+
+    def accept(self, source: DumpSource, gathered: Any) -> None:
+        """Take what was gathered of a source elsewhere, in place of beginning it."""
+
+
 def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
     """Yield for each source, in order, what measures it; call it before the next is taken."""
     return settled_each(sources, survey_each(sources, sums, run), run)
 
 
-def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
+def survey_each(
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, gathers: Gathers | None = None
+) -> Iterator[Measure]:
     """Yield for each source, in order, what reads and measures it, before anything follows from the dumps before.
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
@@ -43,28 +60,35 @@ def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iter
     expect_all(sources)
     most = _TASK_BYTES if run.workers.far or len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
+    begin = gathers.begin if gathers is not None else None
     for small, some in groupby(sized, lambda pair: pair[1] <= most):
-        first, *rest = some
-        tensors = list[int]()
-        yield partial(_first, first[0], sums, run, tensors)
-        batched = small and bool(rest) and run.selection.along is None and run.unit_axis is None
-        if batched and max(tensors, default=0) <= _MOST_TENSORS:
-            yield from _in_batches(rest, sums, run)
+        every, tensors = list(some), list[int]()
+        batched = small and run.selection.along is None and run.unit_axis is None
+        batched = batched and (gathers is None or gathers.look is not None)
+        # The first of them show how many tensors the others are likely to have, and which of these are looked at further.
+        alone = 0 if not batched else 1 if gathers is None else 2
+        yield from (partial(_alone, source, sums, run, begin, tensors) for source, _ in every[:alone])
+        rest = every[alone:]
+        if batched and rest and max(tensors, default=0) <= _MOST_TENSORS:
+            yield from _in_batches(rest, sums, run, gathers)
         else:
-            yield from survey_in_order([source for source, _ in rest], sums, run)
+            yield from survey_in_order([source for source, _ in rest], sums, run, begin)
 
 
-def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
-    """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    (survey,) = survey_in_order([source], sums, run)
+def _alone(source: DumpSource, sums: SumKinds, run: Run, begin: Begin | None, tensors: list[int]) -> list[MeasuredDump]:
+    """Measure one of several dumps here, and note how many tensors it has."""
+    (survey,) = survey_in_order([source], sums, run, begin)
     found = survey()
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
 
-def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Run) -> Iterator[Measure]:
+def _in_batches(
+    sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Run, gathers: Gathers | None
+) -> Iterator[Measure]:
     """Measure batches of dumps, given with their sizes, on several processors if that is faster."""
-    task, workers = BatchTask(run.selection, sums, run.workers.work, run.progress), run.workers
+    look, workers = gathers.look if gathers is not None else None, run.workers
+    task = BatchTask(run.selection, sums, workers.work, run.progress, look)
     task.own_run().headers = run.headers  # this thread has read the header of the first dump
     count, nbytes = len(sized), sum(size for _, size in sized)
     work = nbytes + _DUMP_WORK * count
@@ -74,7 +98,7 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     results = workers.map(task.measure, batches, 0 if here else work) if spread else map(task.measure, batches)
     every = (source for source, _ in sized)
     for found in _located(results, every) if workers.far else results:
-        yield from (partial(_handed_out, one) for one, _ in zip(found, every, strict=False))
+        yield from (partial(_handed_out, one, source, gathers) for one, source in zip(found, every, strict=False))
 
 
 def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
@@ -89,10 +113,12 @@ def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> I
         yield found
 
 
-def _handed_out(found: Found) -> list[MeasuredDump]:
-    if isinstance(found, GradclipError):
-        raise found
-    return found
+def _handed_out(found: Found, source: DumpSource, gathers: Gathers | None) -> list[MeasuredDump]:
+    if isinstance(found.dumps, GradclipError):
+        raise found.dumps
+    if gathers is not None:
+        gathers.accept(source, found.gathered)
+    return found.dumps
 
 
 def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[list[DumpSource]]:

@@ -30,10 +30,10 @@ def _npz() -> "Format":
     return NPZ
 
 
-_LOADERS: dict[str, Callable[[], "Format"]] = {"safetensors": _safetensors, "hdf5": _hdf5, "npz": _npz}
+_LOADERS: dict[str, Callable[[], "Format"]] = {"safetensors": _safetensors, "npz": _npz, "hdf5": _hdf5}
 
 FORMATS = tuple(_LOADERS)
-"""The names of the formats."""
+"""The names of the formats, in the order in which a file is held against them: HDF5 may begin anywhere, which takes further looks."""
 
 
 @cache

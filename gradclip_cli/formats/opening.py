@@ -10,9 +10,6 @@ from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import open_input
 
-_TRIED = sorted(FORMATS, key="hdf5".__eq__)
-"""The formats in the order in which a file is held against them: HDF5 may begin anywhere, which takes further looks, so it is last."""
-
 
 class opened:  # noqa: N801 (a context, as those of contextlib)
     """Open a file in the format `name`, or else in the one that its first bytes show; as a context, give format and reader.
@@ -66,7 +63,7 @@ def _open(
 
 def _recognised(file: RandomAccess) -> Format:
     head = file.read(0, HEAD)
-    for name in () if file.path.lower().endswith(".distcp") else _TRIED:
+    for name in () if file.path.lower().endswith(".distcp") else FORMATS:
         if by_name(name).matches(head, file):
             return by_name(name)
     if not head:

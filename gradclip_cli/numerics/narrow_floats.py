@@ -171,6 +171,23 @@ def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[n
     return values
 
 
+def unrounded(values: NDArray[np.float32], dtype: Narrow, plus: int, work: Workspace) -> NDArray[np.uint32]:
+    """Return numbers as words of `dtype`, followed by the bits that rounding takes away, in the memory of `values`.
+
+    `plus` is added, in steps of the last of these bits. It is the inverse of `magnitudes`, by the same corrections, of which the
+    larger result is right now; what becomes subnormal is rounded to that last bit. Unless `dtype` has the exponent of float32,
+    the numbers have no sign. None is larger than the largest one of `dtype`.
+    """
+    if dtype.exponent < 8:
+        bias, least = _correction(dtype)
+        # `maximum` of an array and a number takes three times as long.
+        larger = np.clip(values, least, np.float32(np.inf), out=work.odd.take(values.size, np.float32))
+        np.add(values, larger, out=values)
+        plus -= bias + (1 << 23)
+    bits = values.view(np.uint32)
+    return np.add(bits, np.uint32(plus & 0xFFFFFFFF), out=bits)
+
+
 @cache
 def _correction(dtype: Narrow) -> tuple[int, np.float32]:
     """Return what turns a biased exponent into that of float32, in its place, and the smallest normal number."""

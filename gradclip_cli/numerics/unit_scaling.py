@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.chunks import CHUNK
-from gradclip_cli.numerics.dtypes import BFLOAT16, DType, Raw, decode, encode, widen, words_of
+from gradclip_cli.numerics.dtypes import BFLOAT16, FLOAT16, DType, Raw, decode, encode, widen, words_of
 from gradclip_cli.numerics.dtypes import Floats as AnyFloats
+from gradclip_cli.numerics.narrow_floats import magnitudes, unrounded
+from gradclip_cli.numerics.scanning import overflow, without_signs
 from gradclip_cli.numerics.unit_layout import UnitLayout, rows_of, together
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -17,11 +19,23 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+_IN_SINGLES = (BFLOAT16, FLOAT16)
+"""Types whose elements are multiplied in float32."""
+
 _LEAST = 2.0**-64
 """Factors from here to 1 lose no more than their last bits as float32."""
 
 _DOUBT = 3
-"""How far a product in float32 may be from the exact one, in steps of its last bit: that of two roundings, and one to spare."""
+"""How far a product in float32 may be from the exact one, in steps of its last bit: that of two roundings, and one to spare.
+
+What becomes a subnormal float16 has a third rounding, but steps are at least twice as large there.
+"""
+
+_LONG, _LEAST_BUFFER = 512, 16
+"""From this width on, rows take half the time or less if they are longer than numpy's buffer, here of the least size it may have.
+
+Rows of 4,096 float32: 0.05 instead of 0.14 ns an element. Shorter ones are faster if numpy puts several into its buffer.
+"""
 
 
 class UnitFactors(NamedTuple):
@@ -69,8 +83,9 @@ def scale_units(raw: Raw, dtype: DType, start: int, how: UnitScaling, work: Work
         if not changed:
             continue
         number += changed
-        if how.by.singles is not None and each == BFLOAT16 and not how.has_nan:
-            _scale_bfloat16(stored, start + at, how, how.by.singles, work)
+        if how.by.singles is not None and each in _IN_SINGLES and not how.has_nan:
+            with np.errstate(all="ignore"):
+                _scale_narrow(stored, each, start + at, how, how.by.singles, work)
             continue
         before = stored.copy() if how.has_nan and changed * parts < stored.size else None
         with np.errstate(all="ignore"):
@@ -86,24 +101,38 @@ def scale_units(raw: Raw, dtype: DType, start: int, how: UnitScaling, work: Work
     return number
 
 
-def _scale_bfloat16(
-    words: NDArray[np.uint16], start: int, how: UnitScaling, singles: NDArray[np.float32], work: Workspace
+def _scale_narrow(
+    words: NDArray[np.uint16], dtype: DType, start: int, how: UnitScaling, singles: NDArray[np.float32], work: Workspace
 ) -> None:
-    """Multiply finite elements from `start` on in float32, and those again in float64 whose product may be rounded wrongly.
+    """Multiply elements from `start` on in float32, and those again in float64 whose product may be rounded wrongly.
 
-    Those are few: the ones beside the middle between two bfloat16. The rest takes a third of the time that float64 takes.
+    Those are few: the ones beside the middle between two numbers of `dtype`, and infinities. The rest takes half the time that
+    float64 takes, or less.
     """
-    values = decode(words.view(np.uint8), BFLOAT16, work)
-    bits = values.view(np.uint32)
+    signs, special, drop = None, None, 23 - dtype.mantissa
+    if dtype == BFLOAT16:
+        values = decode(words.view(np.uint8), dtype, work)
+    else:
+        signs = np.bitwise_and(words, 0x8000, out=work.sign.take(words.size, np.uint16))
+        sizes = without_signs(words, dtype, work)
+        special = sizes >= overflow(dtype) if sizes.max() >= overflow(dtype) else None
+        values = magnitudes(sizes, dtype, work)
     _each(np.multiply, values, start, singles, how.layout, 1)
-    np.add(bits, np.uint32(0x8000 + _DOUBT), out=bits)
-    lost = np.left_shift(bits, 16, out=work.odd.take(bits.size, np.uint32))
-    middle = np.flatnonzero(np.less_equal(lost, np.uint32(2 * _DOUBT << 16)))
+    bits = unrounded(values, dtype, (1 << (drop - 1)) + _DOUBT, work)
+    lost = work.odd.take(bits.size, np.uint16)
+    np.copyto(lost, bits, casting="unsafe")
+    if drop < 16:
+        np.left_shift(lost, 16 - drop, out=lost)
+    most = np.uint16(2 * _DOUBT << (16 - drop))
+    doubtful = np.less_equal(lost, most, out=work.is_zero.take(bits.size, np.bool_))
+    middle = np.flatnonzero(doubtful if special is None else doubtful | special)
     again = words[middle]
-    np.copyto(words, np.right_shift(bits, 16, out=bits), casting="unsafe")
-    exact = widen(decode(again.view(np.uint8), BFLOAT16, work), work)
+    np.copyto(words, np.right_shift(bits, drop, out=bits), casting="unsafe")
+    if signs is not None:
+        np.bitwise_or(words, signs, out=words)
+    exact = widen(decode(again.view(np.uint8), dtype, work), work)
     np.multiply(exact, how.by.factors[how.layout.unit_of(start + middle)], out=exact)
-    encode(exact, BFLOAT16, again.view(np.uint8), work)
+    encode(exact, dtype, again.view(np.uint8), work)
     words[middle] = again
 
 
@@ -119,17 +148,26 @@ def _count(start: int, size: int, how: UnitScaling) -> int:
 
 def _each(change: np.ufunc, wide: AnyFloats, start: int, by: AnyFloats, layout: UnitLayout, parts: int) -> None:
     """Multiply or divide elements from `start` on, of `parts` numbers each, by the number of their unit."""
-    for rows in rows_of(layout, start, wide.size // parts):
-        part = wide[rows.start * parts : rows.stop * parts].reshape(-1, rows.width * parts)
-        if not layout.across:
-            own = by[rows.first : rows.first + len(part), None]
-            change(part, own, out=part)
-            continue
-        own = by[rows.first : rows.first + rows.width]
-        own = np.repeat(own, parts) if parts > 1 else own
-        several = min(together(rows.width), len(part))
-        even = len(part) // several * several
-        folded = part[:even].reshape(-1, several * rows.width * parts)
-        change(folded, np.tile(own, several) if several > 1 else own, out=folded)
-        if even < len(part):
-            change(part[even:], own, out=part[even:])
+    theirs = np.setbufsize(_LEAST_BUFFER) if (layout.units if layout.across else layout.run) >= _LONG else None
+    try:
+        for rows in rows_of(layout, start, wide.size // parts):
+            part = wide[rows.start * parts : rows.stop * parts].reshape(-1, rows.width * parts)
+            _each_row(change, part, by[rows.first :], layout, parts)
+    finally:
+        if theirs is not None:
+            np.setbufsize(theirs)
+
+
+def _each_row(change: np.ufunc, rows: AnyFloats, by: AnyFloats, layout: UnitLayout, parts: int) -> None:
+    """Multiply or divide rows, (rows, width), by the number of the unit of each row, or across of each column, from the first on."""
+    count, width = rows.shape
+    if not layout.across:
+        change(rows, by[:count, None], out=rows)
+        return
+    own = np.repeat(by[: width // parts], parts) if parts > 1 else by[:width]
+    several = min(together(width // parts), count)
+    even = count // several * several
+    folded = rows[:even].reshape(-1, several * width)
+    change(folded, np.tile(own, several) if several > 1 else own, out=folded)
+    if even < count:
+        change(rows[even:], own, out=rows[even:])

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.chunks import CHUNK
-from gradclip_cli.numerics.dtypes import DType, Raw, decode
+from gradclip_cli.numerics.dtypes import DType, Raw, decode, words_of
+from gradclip_cli.numerics.narrow_floats import magnitudes
 from gradclip_cli.numerics.norms import BLOCK
+from gradclip_cli.numerics.scanning import without_signs
 from gradclip_cli.numerics.unit_layout import UnitLayout, rows_of, together
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -61,7 +63,10 @@ def measure_units(raw: Raw, dtype: DType, start: int, layout: UnitLayout, finite
     def chunks(begin: int, end: int) -> Iterator[tuple[int, int, Floats]]:
         for at in range(begin, end, CHUNK):
             part = raw[(at - start) * dtype.itemsize : (min(at + CHUNK, end) - start) * dtype.itemsize]
-            values = decode(part, dtype.part, work)
+            if finite and 0 < dtype.exponent < 8:  # squares need no signs, and no table
+                values: Any = magnitudes(without_signs(words_of(part, dtype), dtype, work), dtype, work)
+            else:
+                values = decode(part, dtype.part, work)
             if not finite:
                 values = _finite(values, dtype, at, layout, marks)
             yield from ((at, scale, squares) for scale, squares in _squares(values, dtype, work))
@@ -99,8 +104,11 @@ def _squares(values: Any, dtype: DType, work: Workspace) -> Iterator[tuple[int, 
 
 
 def _squared(values: Any, dtype: DType, work: Workspace) -> Floats:
-    """Return |x|² of elements, in `work.squares`; of complex ones both parts are added."""
+    """Return |x|² of elements, in `work.squares`; of complex ones both parts are added. Values of narrow floats may be changed."""
     found = work.squares.take(values.size, np.float64)
+    if values.dtype == np.float32 and 0 < dtype.exponent < 8:  # squares are float32, too
+        np.copyto(found, np.multiply(values, values, out=values))
+        return found
     if values.dtype != np.float64:
         np.copyto(found, values)  # in half the time in which `multiply` would widen both operands by itself
         values = found

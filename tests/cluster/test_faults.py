@@ -142,7 +142,8 @@ def test_a_dump_that_kills_workers(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_small_dump_that_kills_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["stats", "check"])
+def test_a_small_dump_that_kills_workers(command: str, tmp_path: Path) -> None:
     """Of small dumps that share a task, the one that workers die of is named, and the others can be used."""
     (tmp_path / "mark").touch()
     folder = tmp_path / "in"
@@ -150,7 +151,7 @@ def test_a_small_dump_that_kills_workers(tmp_path: Path) -> None:
     for step in range(80):
         savez(folder / f"{'deadly_' * (step == 50)}step_{step}.npz", w=gradients(9_000, seed=step))
     with dask_cluster(tmp_path, *["dies"] * 5, deaths=1) as cluster:
-        code, said = told("stats", folder, "--keep-going", "--scheduler", cluster.address)
+        code, said = told(command, folder, "--keep-going", "--scheduler", cluster.address)
         assert sum(worker.poll() is not None for worker in cluster.workers) == 4  # two of the task, two of the dump
     what = f"1 of 80 dumps left out; the first: {folder}/deadly_step_50.npz: 2 workers died while they worked on it"
     assert (code, said.startswith(f"Error: {what}, ")) == (3, True), said

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from laws.everywhere import Way, digest, make, page_digest, reports
+from laws.test_batches import REPORTS, SERIES, reported
 from laws.test_cached_report import texts
 from laws.test_elsewhere import MAKERS, OPTIONS, STRATEGIES, applied, bad, make_one, tensors
 from support.cache import used_cache
@@ -117,6 +119,21 @@ def test_a_series(made: Path, tmp_path: Path, shared_cluster: DaskCluster, monke
     assert digest(gradclip_cli.check("run")) == digest(gradclip_cli.check("run", scheduler=shared_cluster.address))
 
 
+@pytest.mark.parametrize("series", ["plain", "formats", "ranks", "groups", "broken", "skipped", "stuck", "late"])
+def test_small_dumps(
+    series: str, tmp_path: Path, shared_cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch, sent: list[int]
+) -> None:
+    """Batches of small dumps are sent for `stats`, `check` and `report` alike, which say the same to the byte."""
+    told = SERIES[series](tmp_path)
+    monkeypatch.setattr(small_dumps, "_MOST_DUMPS", 3)
+    monkeypatch.setattr(executor, "LEAST_MAP", 100_000)  # more than any of the dumps has, but not all of them together
+    for name in ("report",) if series == "skipped" else ("stats", "check", "report"):
+        here = reported(REPORTS[name], [tmp_path], told, 1)
+        sent.clear()
+        assert reported(partial(REPORTS[name], scheduler=shared_cluster.address), [tmp_path], told, 2) == here
+        assert sent
+
+
 def test_a_client(made: Path, shared_cluster: DaskCluster) -> None:
     """A client of the caller is used, and stays connected."""
     import distributed
@@ -150,13 +167,13 @@ def test_any_number_of_workers(count: int, dumps: Path, monkeypatch: pytest.Monk
 
 
 def test_a_report_and_the_cache(made: Path, shared_cluster: DaskCluster, tmp_path: Path) -> None:
-    """What a cluster has gathered for a report is that of one machine; where it was looked at too early, it is gathered again."""
+    """What a cluster has gathered for a report is that of one machine, however early it was looked at, and is kept."""
     expected, address = texts(gradclip_cli.report(made / "run")), shared_cluster.address
     with used_cache(tmp_path):
         found = [gradclip_cli.report(made / "run", cache=True, scheduler=address) for _ in range(3)]
         found.append(gradclip_cli.report(made / "run", cache=True))
     assert [texts(one) for one in found] == [expected] * 4
-    assert [one.stats.cached for one in found[2:]] == [4, 4]
+    assert [one.stats.cached for one in found] == [0, 4, 4, 4]
 
 
 def test_stats_and_the_cache(

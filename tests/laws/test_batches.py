@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
+from gradclip_cli.reports.run import RunReport
+from laws.everywhere import LIMITS
 from laws.layouts import WRITERS
 
 Arrays = dict[str, NDArray[Any]]
@@ -168,24 +171,56 @@ def repeated(folder: Path) -> dict[str, Any]:
     return {"inputs": [folder / "a", folder / "b"]}
 
 
+def stuck(folder: Path) -> dict[str, Any]:
+    """A row that is zero, rows that stay the same, all or some of the time, a tensor that does, and one that comes later."""
+    rows = np.random.default_rng(9).standard_normal((6, 70)).astype(np.float32)
+    for step in range(STEPS):
+        w = np.random.default_rng(step).standard_normal((6, 70)).astype(np.float32)
+        w[1], w[2] = 0, rows[2]
+        w[4] = rows[4] if step < 7 else w[4]
+        arrays = {"a.w": w, "b.w": rows * 1e-8, "b.v": rows.astype(np.float64), "c.w": np.where(step < 5, rows, w)}
+        save_file({**arrays, **({"d.w": w} if step > 8 else {})}, folder / f"step_{step}.safetensors")
+    return {"allow_missing": True}
+
+
+def late(folder: Path) -> dict[str, Any]:
+    """Rows that stay the same in the first steps, and others in a tensor that comes after them."""
+    for step in range(STEPS):
+        first, now = (np.random.default_rng(seed).standard_normal((6, 70)) for seed in (0, step))
+        arrays = {"a.w": np.concatenate([now[:2], now[2:] if step > 4 else first[2:]])}
+        later = {"b.w": np.concatenate([now[:2], first[2:]])} if step > 7 else {}
+        save_file({**arrays, **later}, folder / f"step_{step}.safetensors")
+    return {"allow_missing": True}
+
+
 SERIES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     one.__name__: one
     for one in (
         *(plain, formats, scaled, tied, lacking, ranks, shards, groups, chosen_steps, micro_batches, slices),
-        *(broken, refused, skipped, repeated),
+        *(broken, refused, skipped, repeated, stuck, late),
     )
 }
 
 
-def reported(paths: Iterable[Path], options: Mapping[str, Any], jobs: int) -> str:
+Report = Callable[..., Any]
+
+REPORTS: Mapping[str, Report] = {
+    "stats": gradclip_cli.stats,
+    "check": partial(gradclip_cli.check, **LIMITS),
+    "report": gradclip_cli.report,
+}
+
+
+def reported(report: Report, paths: Iterable[Path], options: Mapping[str, Any], jobs: int) -> str:
     """Return the report as JSON, notes included, with the errors of dumps that are left out; or the error."""
     out = io.StringIO()
     try:
-        report = gradclip_cli.stats(list(paths), jobs=jobs, **options)
+        found = report(list(paths), jobs=jobs, **options)
     except GradclipError as error:
         return f"{type(error).__name__}: {error}"
-    json_report.write(report, out, View())
-    return "\n".join([out.getvalue(), *map(str, report.failed)])
+    for one in (found.stats, found.check) if isinstance(found, RunReport) else (found,):
+        json_report.write(one, out, View())
+    return "\n".join([out.getvalue(), *map(str, found.failed), *map(str, found.notes)])
 
 
 _sent: list[object] = []
@@ -220,22 +255,27 @@ def elsewhere(patch: Patch) -> None:
     patch.setattr(Threads, "map", work)
 
 
-def ways(paths: Iterable[Path], options: Mapping[str, Any], monkeypatch: Patch) -> dict[str, str]:
+def ways(report: Report, paths: Iterable[Path], options: Mapping[str, Any], monkeypatch: Patch) -> dict[str, str]:
     """Return what is reported in each way to work."""
-    found = {"in batches": reported(paths, options, 1)}
+    found = {"in batches": reported(report, paths, options, 1)}
     for way, jobs in ((one_by_one, 1), (one_by_one, 3), (on_threads, 3), (elsewhere, 3)):
         with monkeypatch.context() as patch:
             patch.setattr(small_dumps, "_MOST_DUMPS", 3)
             way(patch)
-            found[f"{way.__name__} {jobs}"] = reported(paths, options, jobs)
+            found[f"{way.__name__} {jobs}"] = reported(report, paths, options, jobs)
     return found
 
 
-@pytest.mark.parametrize("series", SERIES)
-def test_a_series(series: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    """Figures, notes, errors and their order are those of dumps that are measured one by one."""
+@pytest.mark.parametrize(
+    ("series", "report"),
+    [(one, "stats") for one in SERIES]
+    + [(one, "check") for one in SERIES if one not in ("scaled", "skipped")]
+    + [(one, "report") for one in ("scaled", "skipped", "stuck")],
+)
+def test_a_series(series: str, report: str, tmp_path: Path, monkeypatch: Patch) -> None:
+    """Figures, problems, notes, errors and their order are those of dumps that are measured one by one."""
     options = SERIES[series](tmp_path)
-    found = ways(options.pop("inputs", [tmp_path]), options, monkeypatch)
+    found = ways(REPORTS[report], options.pop("inputs", [tmp_path]), options, monkeypatch)
     assert len(set(found.values())) == 1, found
     assert ("Error" in found["in batches"][:12]) == (series == "refused")
     assert bool(_sent) == (series != "slices")  # a slice is no dump that can be read by itself
@@ -245,12 +285,12 @@ def test_a_series(series: str, tmp_path: Path, monkeypatch: Patch) -> None:
 def test_a_layout(layout: str, tmp_path: Path, monkeypatch: Patch) -> None:
     """A dump of any layout has the same report in each way to work."""
     given = WRITERS[layout](tmp_path)
-    assert len(set(ways(given.paths, given.options, monkeypatch).values())) == 1
+    assert len(set(ways(gradclip_cli.stats, given.paths, given.options, monkeypatch).values())) == 1
 
 
 def test_an_error_is_that_of_the_first_dump_that_has_one(tmp_path: Path) -> None:
     """Without --keep-going, what comes after it in its batch changes nothing."""
-    said = reported([tmp_path], refused(tmp_path), 2)
+    said = reported(gradclip_cli.stats, [tmp_path], refused(tmp_path), 2)
     assert said.startswith(f"InputError: {tmp_path / 'step_2.safetensors'}: tensors end at byte ")
     failed = gradclip_cli.stats(tmp_path, keep_going=True).failed
     assert [Path(error.path or "").stem for error in failed] == [f"step_{k}" for k in (2, 5, 6, 9)]

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from support.official import BFLOAT16, Tensors, load, save_as, savez_compressed
-from support.oracle import norm_of, widened
+from support.oracle import norm_of, stable_spam, widened
 
 from gradclip_cli import apply, stats
 from gradclip_cli.errors import NonFiniteError
@@ -35,23 +35,9 @@ def series(dtype: Any = np.float64) -> Series:
 
 
 def by_authors(steps: Series) -> Series:
-    """`StableSPAM.step` of the authors, up to Adam, in float64."""
-    state: dict[str, list[float]] = {}
-    found = []
-    for step, tensors in enumerate(steps, 1):
-        found.append(dict[str, Any]())
-        for name, stored in tensors.items():
-            gradient, kept = widened(stored), state.setdefault(name, [0.0] * 3)
-            sizes = np.abs(gradient)
-            kept[0] = 0.999 * kept[0] + (1 - 0.999) * sizes.max()
-            limit = kept[0] / (1 - 0.999**step)
-            gradient = np.where(sizes > limit, gradient / (sizes.max() or 1) * limit, gradient)
-            norm = norm_of([gradient])
-            kept[1] = 0.7 * kept[1] + (1 - 0.7) * norm
-            kept[2] = 0.9 * kept[2] + (1 - 0.9) * norm**2
-            wanted = kept[1] / (1 - 0.7**step) / (np.sqrt(kept[2] / (1 - 0.9**step)) + 1e-8)
-            found[-1][name] = gradient / norm * wanted if norm > 0 else gradient
-    return found
+    """What the authors' arithmetic leaves of all tensors at each step."""
+    left = {name: [one for _, one in stable_spam(step[name] for step in steps)] for name in steps[0]}
+    return [{name: every[k] for name, every in left.items()} for k in range(len(steps))]
 
 
 def close(found: Any, expected: Any, dtype: Any) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import ml_dtypes
@@ -142,6 +142,26 @@ def clipped_units(array: NDArray[Any], limits: Any, axis: str = "first") -> Wide
         if wide.dtype.kind != "c":
             return np.asarray(wide * factors)
         return np.asarray(wide.real * factors + 1j * (wide.imag * factors))
+
+
+def stable_spam(
+    steps: Iterable[NDArray[Any]], theta: float = 0.999, gamma1: float = 0.7, gamma2: float = 0.9, eps: float = 1e-8
+) -> list[tuple[float, Wide]]:
+    """Return the limit of one tensor at each step, and what is left of it: `StableSPAM.step` of the authors, up to Adam."""
+    largest = first = second = 0.0
+    found = []
+    for step, stored in enumerate(steps, 1):
+        gradient = widened(stored)
+        sizes = np.abs(gradient)
+        largest = theta * largest + (1 - theta) * sizes.max()
+        limit = largest / (1 - theta**step)
+        gradient = np.where(sizes > limit, gradient / (sizes.max() or 1.0) * limit, gradient)
+        norm = norm_of([gradient])
+        first = gamma1 * first + (1 - gamma1) * norm
+        second = gamma2 * second + (1 - gamma2) * norm**2
+        wanted = first / (1 - gamma1**step) / (math.sqrt(second / (1 - gamma2**step)) + eps)
+        found.append((float(limit), gradient / norm * wanted if norm > 0 else gradient))
+    return found
 
 
 def _by_unit(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:

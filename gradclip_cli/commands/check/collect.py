@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.base import Figures, ManyTensors, Tensor, column_of
-from gradclip_cli.commands.check.gathered import Begun, Gathering
+from gradclip_cli.commands.check.gathered import Begun, Gathered, Gathering, Look
 from gradclip_cli.commands.check.out_of_range import RangeCounts
 from gradclip_cli.commands.check.steady_slices import SteadySlices
 from gradclip_cli.commands.check.tensors import series_tensors
@@ -19,15 +19,16 @@ from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import check_taken, survey_series
+from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series import settled as settle
 from gradclip_cli.engine.series_tensors import SeriesTensors
-from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.small_dumps import survey_each
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.engine.weights import Weights, measure_weights
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming
-from gradclip_cli.inputs.ordering import by_step, expect_all, in_step_order
+from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.places import layers_of, params_of, picked_places
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
@@ -71,7 +72,7 @@ class Collector:
     """Reduces the dumps of a series to figures, source by source; keeps no elements, and statistics of the previous dump only.
 
     Each source is begun, measured with the observers that this returns and with the sums of `TYPES`, and taken. Several may be
-    begun and measured at once; they are taken in the order of their steps.
+    begun and measured at once, and some of them elsewhere; they are taken in the order of their steps.
     """
 
     def __init__(self, plan: CheckPlan, run: Run, weights: Weights | None = None) -> None:
@@ -81,23 +82,47 @@ class Collector:
         self._tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
         self._bad = KeptNonfinite()
         sliced = plan.selection.along is not None
-        self.gathering = Gathering(plan.rules, targets(plan), run.workers.work, sliced=sliced)
+        self._gathering = Gathering(plan.rules, targets(plan), run.workers.work, sliced=sliced)
+        self._begun: dict[DumpSource, Begun] = {}  # that are not taken yet
 
-    def begin(self, source: DumpSource, skipped: int = 0) -> Begun:
+    def begin(self, source: DumpSource, skipped: int = 0) -> ObserverFor:
         """Begin a source, of which the first dumps may be skipped."""
-        return self.gathering.begin(source, skipped)
+        begun = self._begun[source] = self._gathering.begin(skipped)
+        return begun.observer_for
 
-    def take(self, measured: Sequence[MeasuredDump], counts: RangeCounts) -> None:
+    @property
+    def look(self) -> Look:
+        """What is gathered of the next sources where they are measured elsewhere."""
+        return self._gathering.look
+
+    def accept(self, source: DumpSource, gathered: Gathered) -> None:
+        """Take what was gathered of a source elsewhere, in place of beginning it."""
+        begun = self._begun[source] = self._gathering.begin()
+        begun.take(gathered)
+
+    def packed(self, source: DumpSource) -> bytes:
+        """Return the bytes of what was gathered of a source that is taken next."""
+        return self._gathering.packed(source, self._begun[source])
+
+    def recall(self, source: DumpSource, data: bytes, skipped: int = 0) -> bool:
+        """Take what was gathered of a source before; return False if it must be read."""
+        begun = self._begun[source] = self._gathering.begin(skipped)
+        return self._gathering.recall(source, begun, data)
+
+    def take(self, source: DumpSource, measured: Sequence[MeasuredDump]) -> None:
         """Take the dumps of a source that was begun, but for those that are skipped."""
+        begun = self._begun.pop(source)
+        if not measured:
+            return
         taken = [self._tensors.take(dump) for dump in measured]
         same = _same(self._before, taken, self._plan, self._run)
         if self._before is None and not self._plan.allow_missing:
             check_taken(taken, self._plan.selection)
         self._before = taken[-1]
-        self.gathering.take(taken)
+        self._gathering.take(taken, begun)
         for dump, names in zip(taken, same, strict=True):
             self._notes += dump.notes
-            found = _reduce(dump, counts, names, self._bad)
+            found = _reduce(dump, begun.counts, names, self._bad)
             beside = None if self._weights is None else self._weights.beside(dump).norms()
             self._dumps.append(found._replace(weights=beside))
 
@@ -113,8 +138,8 @@ class Collector:
         if self._weights is not None:
             self._weights.check()
             notes += self._weights.notes()
-        steady = _steady(self.gathering.steady, dumps, self._run)
-        return Collected(dumps, self._tensors.places, notes, failed, self.gathering.zero.zero, steady)
+        steady = _steady(self._gathering.steady, dumps, self._run)
+        return Collected(dumps, self._tensors.places, notes, failed, self._gathering.zero.zero, steady)
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
@@ -122,16 +147,9 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
     collector, failed = Collector(plan, run, weights), list[GradclipError]()
     ordered = in_step_order(plan.inputs)
-
-    def survey(own: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
-        begun = collector.begin(source)
-        return begun.counts, survey_series(source, TYPES, own, begun.observer_for)
-
-    expect_all(ordered)
-    for source, found in zip(ordered, run.each(survey, ordered), strict=True):
+    for source, measure in zip(ordered, survey_each(ordered, TYPES, run, collector), strict=True):
         try:
-            counts, dumps = found()
-            collector.take(settle(source, dumps, run), counts)
+            collector.take(source, settle(source, measure(), run))
         except InputError as error:
             if not plan.keep_going:
                 raise

@@ -6,7 +6,7 @@ pieces, or whose slices are dumps themselves, those with many short slices, and 
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,13 +17,13 @@ from gradclip_cli.checks.base import Figures, Problem, column_of
 from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
-from gradclip_cli.commands.check.zero_slices import Known, MarkedSlices, Slices
+from gradclip_cli.commands.check.zero_slices import Known, MarkedSlices, Seen, Slices
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.engine.reading import FileRead, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPiece, TensorPlaces
-from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.statistics import PieceStats
@@ -44,57 +44,60 @@ _DUMPS = 3
 Signatures = NDArray[np.uint64]
 
 
-class SteadySlices:
-    """The slices with other than zeros whose four elements are the same in all dumps so far; each source is followed by `take`."""
+class SteadyLook(NamedTuple):
+    """Looks at four elements of the slices in the files of sources, if any are wanted; it can be pickled."""
 
-    def __init__(self, *, wanted: bool = True) -> None:
-        self._wanted = wanted
-        self._found: dict[str, dict[int, Signatures]] = {}  # in the sources at hand, by file and tensor
-        self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
-        self._same: dict[str, MarkedSlices] = {}
-        self._seen = set[str]()
+    known: Known
+    wanted: bool
 
     @property
-    def looks_at(self) -> Known:
-        """What decides which tensors of a source are looked at: the names of those before it."""
-        return self._seen, self._same if self._wanted else None
+    def names(self) -> tuple[Collection[str], Collection[str] | None]:
+        """The names that decide what is looked at: those of the dumps so far, and those that are left, if any are wanted."""
+        return self.known.seen, self.known.left if self.wanted else None
 
-    def found_in(self, path: str) -> Mapping[int, Signatures] | None:
-        """Return what was seen of a file, by tensor; None if it was not looked at."""
-        return self._found.get(path)
+    def is_settled(self, name: str) -> bool:
+        """Return whether a tensor is not looked at, by its name in the file."""
+        return self.is_over or self.known.is_settled(name)
 
-    def recall(self, path: str, found: Mapping[int, NDArray[Any]]) -> None:
-        """Take what was seen of a file before, in place of observing it."""
-        self._found[path] = {tensor: one.view(np.uint64) for tensor, one in found.items()}
+    @property
+    def is_over(self) -> bool:
+        """Whether no slice can be left, since none of the tensors of the dumps so far has any."""
+        return not self.wanted or bool(self.known.seen and not self.known.left)
 
-    def forget(self, paths: Iterable[str]) -> None:
-        """Forget what was seen of files: those of a source that was taken, or was not."""
-        for path in paths:
-            self._found.pop(path, None)
-
-    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+    def observer_for(self, reader: Reader, seen: Seen) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted, or none can be left."""
-        if not self._wanted or (self._seen and not self._same):
+        if self.is_over:
             return None
-        specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
+        specs, path = reader.tensors, reader.file.path
 
         def take(_: Piece, parts: list[_Signed]) -> None:
             for one in parts:
-                signatures = found.get(one.tensor)
-                if signatures is None:
-                    signatures = found[one.tensor] = np.zeros(one.number, np.uint64)
+                signatures = seen.of(path, one.tensor, specs[one.tensor], one.number, np.uint64)
                 signatures[one.first : one.first + one.sums.size] += one.sums
 
-        return PieceObserver(_PieceSignatures(specs, self._settled(specs)).see, take)
+        return PieceObserver(_PieceSignatures(specs, self.known.settled(specs)).see, take)
 
-    def take(self, dumps: Sequence[MeasuredDump]) -> None:
-        """Take what was seen of a source, whose dumps have the names of the series."""
+
+class SteadySlices:
+    """The slices with other than zeros whose four elements are the same in all dumps so far; each source is taken in order."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
+        self._same: dict[str, MarkedSlices] = {}
+        self._seen = set[str]()
+        self.look = SteadyLook(Known(self._seen, self._same), wanted)
+
+    def take(self, dumps: Sequence[MeasuredDump], seen: Seen) -> None:
+        """Take what was seen of a source, whose dumps have the names of the series.
+
+        Where no slice was left before it, nothing counts that was seen because that was not known yet.
+        """
+        counts = seen if not self.look.is_over else Seen.nothing()
         for dump in dumps:
-            self._take(dump)
-        self.forget({file.path for dump in dumps for file in dump.files})
+            self._take(dump, counts)
 
-    def _take(self, dump: MeasuredDump) -> None:
-        now = self._of(dump)
+    def _take(self, dump: MeasuredDump, seen: Seen) -> None:
+        now = _whole(dump, seen)
         for name in [name for name in self._same if name in dump.named]:
             before, marked = self._first[name], self._same.pop(name)
             after = now.get(name)
@@ -106,22 +109,6 @@ class SteadySlices:
             self._first[name] = now[name]
             self._same[name] = MarkedSlices(now[name] != 0, len(dump.shape(dump.named[name]) or ()))
         self._seen.update(dump.named)
-
-    def _of(self, dump: MeasuredDump) -> dict[str, Signatures]:
-        """Return the signatures of the whole tensors of a dump."""
-        found = {}
-        for file in dump.files:
-            for tensor, signatures in self._found.get(file.path, {}).items():
-                name = dump.name_of(file.start + tensor)
-                if dump.named.get(name) == [file.start + tensor]:
-                    found[name] = signatures
-        return found
-
-    def _settled(self, specs: Sequence[TensorSpec]) -> Collection[int]:
-        """Return the tensors known to have no slice that is the same in all dumps; names in files may differ from those here."""
-        if not self._seen:
-            return ()
-        return frozenset(k for k, spec in enumerate(specs) if spec.name in self._seen and spec.name not in self._same)
 
     @property
     def names(self) -> list[str]:
@@ -141,6 +128,17 @@ class SteadySlices:
                 now = _digests(where, number, marked, run)
                 found = {k: one for k, one in found.items() if now.get(k) == one}
         return slices._replace(marked=_marked(found, slices))
+
+
+def _whole(dump: MeasuredDump, seen: Seen) -> dict[str, Signatures]:
+    """Return the signatures of the whole tensors of a dump."""
+    found = {}
+    for file in dump.files:
+        for tensor, signatures in seen.found.get(file.path, {}).items():
+            name = dump.name_of(file.start + tensor)
+            if dump.named.get(name) == [file.start + tensor]:
+                found[name] = signatures
+    return found
 
 
 class _Signed(NamedTuple):

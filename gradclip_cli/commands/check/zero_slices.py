@@ -4,9 +4,9 @@ Rows of an embedding are zero where tokens did not occur: tensors whose names sa
 those of which half the slices or more are zero in any dump.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradclip_cli.checks.forward_order import rows_need_not_occur
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.formats.base import Reader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_arrays import StatsArrays
@@ -25,12 +25,44 @@ from gradclip_cli.tensors import Piece, TensorSpec
 MOST_SLICES = 65_536
 """The most slices of a tensor that are told apart."""
 
-Elements = NDArray[np.int64]
-"""For each slice of a tensor, how many of its elements are in parts that are zero."""
+
+class Known(NamedTuple):
+    """What decides which tensors are looked at: the names of those of the dumps so far, and of those with slices that are left."""
+
+    seen: Collection[str]
+    left: Collection[str]
+
+    def settled(self, specs: Sequence[TensorSpec]) -> Collection[int]:
+        """Return the tensors known to have no slice left; names in files may differ from those here."""
+        return frozenset(k for k, spec in enumerate(specs) if self.is_settled(spec.name)) if self.seen else ()
+
+    def is_settled(self, name: str) -> bool:
+        """Return whether a tensor is known to have no slice left."""
+        return name in self.seen and name not in self.left
+
+    def now(self) -> "Known":
+        """Return what is known now, which later dumps do not change."""
+        return Known(frozenset(self.seen), frozenset(self.left))
 
 
-Known = tuple[Collection[str], Collection[str] | None]
-"""The names of the tensors of the dumps so far, and of those of them that are still looked at, if any are wanted."""
+class Seen(NamedTuple):
+    """What was seen of a source: numbers for the slices of tensors, by file and tensor, and the names of these in the file."""
+
+    found: dict[str, dict[int, NDArray[Any]]]
+    names: dict[str, dict[int, str]]
+
+    @classmethod
+    def nothing(cls) -> "Seen":
+        """Return what is seen of a source before it is measured."""
+        return cls({}, {})
+
+    def of(self, path: str, tensor: int, spec: TensorSpec, slices: int, dtype: type[np.generic]) -> NDArray[Any]:
+        """Return the numbers of a tensor, zeros at first."""
+        found = self.found.setdefault(path, {})
+        if tensor not in found:
+            found[tensor] = np.zeros(slices, dtype)
+            self.names.setdefault(path, {})[tensor] = spec.name
+        return found[tensor]
 
 
 class Slices(NamedTuple):
@@ -52,84 +84,74 @@ class MarkedSlices(NamedTuple):
     axes: int
 
 
-class ZeroSlices:
-    """The slices that are zero in all dumps so far; sources are measured one by one, each followed by `take`."""
+class ZeroLook(NamedTuple):
+    """Looks for slices that are zero in the files of sources, if any are wanted; it can be pickled."""
 
-    def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
-        self._sliced, self._wanted = sliced, wanted
-        self._found: dict[str, dict[int, Elements]] = {}  # in the sources at hand, by file and tensor
-        self._zero: dict[str, NDArray[np.bool_]] = {}
-        self._axes: dict[str, int] = {}
-        self._seen = set[str]()
+    known: Known
+    sliced: bool
+    wanted: bool
 
     @property
-    def looks_at(self) -> Known:
-        """What decides which tensors of a source are looked at: the names of those before it."""
-        return self._seen, self._zero if self._wanted else None
+    def names(self) -> tuple[Collection[str], Collection[str] | None]:
+        """The names that decide what is looked at: those of the dumps so far, and those that are left, if any are wanted."""
+        return self.known.seen, self.known.left if self.wanted else None
 
-    def found_in(self, path: str) -> Mapping[int, Elements] | None:
-        """Return what was seen of a file, by tensor; None if it was not looked at."""
-        return self._found.get(path)
+    def is_settled(self, name: str) -> bool:
+        """Return whether a tensor is not looked at, by its name in the file."""
+        return self.known.is_settled(name)
 
-    def recall(self, path: str, found: Mapping[int, Elements]) -> None:
-        """Take what was seen of a file before, in place of observing it."""
-        self._found[path] = dict(found)
-
-    def forget(self, paths: Iterable[str]) -> None:
-        """Forget what was seen of files: those of a source that was taken, or was not."""
-        for path in paths:
-            self._found.pop(path, None)
-
-    def observer_for(self, format: Format, reader: Reader, skipped: int = 0) -> PieceObserver | None:
+    def observer_for(self, reader: Reader, seen: Seen, skipped: int = 0) -> PieceObserver | None:
         """Return the observer of the pieces of a file, of which the first dumps may be skipped; None where no slices are wanted."""
-        if not self._wanted:
+        if not self.wanted:
             return None
-        specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
+        specs, path = reader.tensors, reader.file.path
 
         def take(_: Piece, parts: list[tuple[int, int, ZeroParts]]) -> None:
             for tensor, count, part in parts:
-                elements = found.get(tensor)
-                if elements is None:
-                    elements = found[tensor] = np.zeros(count, np.int64)
-                kept = part.slices >= (skipped * count if self._sliced else 0)
+                elements = seen.of(path, tensor, specs[tensor], count, np.int64)
+                kept = part.slices >= (skipped * count if self.sliced else 0)
                 np.add.at(elements, part.slices[kept] % count, part.elements[kept])
 
-        return PieceObserver(_PieceZeros(specs, self._sliced, self._settled(specs)).see, take)
+        return PieceObserver(_PieceZeros(specs, self.sliced, self.known.settled(specs)).see, take)
 
-    def take(self, dumps: Sequence[MeasuredDump]) -> None:
+
+class ZeroSlices:
+    """The slices that are zero in all dumps so far; what was seen of each source is taken in the order of the steps."""
+
+    def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
+        self._zero: dict[str, NDArray[np.bool_]] = {}
+        self._axes: dict[str, int] = {}
+        self._seen = set[str]()
+        self.look = ZeroLook(Known(self._seen, self._zero), sliced, wanted)
+
+    def take(self, dumps: Sequence[MeasuredDump], seen: Seen) -> None:
         """Take what was seen of a source, whose dumps have the names of the series."""
-        for dump in dumps[:1] if self._sliced else dumps:
-            now = self._of(dump, len(dumps) if self._sliced else 1)
+        sliced = self.look.sliced
+        for dump in dumps[:1] if sliced else dumps:
+            now = self._of(dump, seen, len(dumps) if sliced else 1)
             for name in [name for name in self._zero if name in dump.named]:
                 before, after = self._zero.pop(name), now.get(name)
                 if after is not None and after.size == before.size and (before & after).any():
                     self._zero[name] = before & after
             self._zero |= {name: zero for name, zero in now.items() if name not in self._seen}
             self._seen.update(dump.named)
-        self.forget({file.path for dump in dumps for file in dump.files})
 
     @property
     def zero(self) -> Mapping[str, MarkedSlices]:
         """The slices of tensors that are zero in all dumps that have them, by name; without tensors that have none."""
         return {name: MarkedSlices(zero, self._axes[name]) for name, zero in self._zero.items()}
 
-    def _settled(self, specs: Sequence[TensorSpec]) -> Collection[int]:
-        """Return the tensors known to have no slice that is zero in all dumps; names in files may differ from those here."""
-        if not self._seen:
-            return ()
-        return frozenset(k for k, spec in enumerate(specs) if spec.name in self._seen and spec.name not in self._zero)
-
-    def _of(self, dump: MeasuredDump, times: int) -> dict[str, NDArray[np.bool_]]:
+    def _of(self, dump: MeasuredDump, seen: Seen, times: int) -> dict[str, NDArray[np.bool_]]:
         """Return the slices that are zero in a dump, or in so many, of tensors that are no embeddings."""
         found = {}
         for file in dump.files:
-            for tensor in self._found.get(file.path, {}):
+            for tensor in seen.found.get(file.path, {}):
                 name = dump.name_of(file.start + tensor)
                 if name not in found and name in dump.named and not rows_need_not_occur(name):
-                    found[name] = self._zero_in(dump, name, times)
+                    found[name] = self._zero_in(dump, seen, name, times)
         return {name: zero for name, zero in found.items() if zero.any() and 2 * np.count_nonzero(zero) < zero.size}
 
-    def _zero_in(self, dump: MeasuredDump, name: str, times: int) -> NDArray[np.bool_]:
+    def _zero_in(self, dump: MeasuredDump, seen: Seen, name: str, times: int) -> NDArray[np.bool_]:
         """Add up the pieces of a tensor; nothing is known of pieces that do not say where they belong."""
         indices, shape = dump.named[name], dump.shape(dump.named[name])
         whole = dump.wholes.get(dump.tensors[indices[0]].name)
@@ -139,7 +161,7 @@ class ZeroSlices:
         offsets = {one.place: one.offsets[0] for one in whole.pieces} if whole is not None else {}
         elements = np.zeros(shape[0], np.int64)
         for index in indices:
-            own = self._found[dump.file_of(index).path].get(index - dump.file_of(index).start)
+            own = seen.found.get(dump.file_of(index).path, {}).get(index - dump.file_of(index).start)
             if own is not None:
                 elements[offsets.get(index, 0) : offsets.get(index, 0) + own.size] += own
         return np.asarray(elements == prod(shape[1:]) * times)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,6 @@ _LEAST, _MOST = 1e-290, 1e290
 """Between these, or 0, sums are added as plain numbers."""
 
 Wide = NDArray[np.float64]
-
-
-class _Known(NamedTuple):
-    """The four sums of one comparison, in the units of the elements without their loss scale; None unless both are floats."""
-
-    sums: tuple[ScaledSum, ScaledSum, ScaledSum, ScaledSum]
-    nan: tuple[bool, bool, bool]
-    infinite: tuple[bool, bool, bool]
 
 
 class Totals:

@@ -15,7 +15,8 @@ from gradclip_cli.commands.stats.report import stats_of
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import Measure, settled, survey_series
-from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.small_dumps import survey_each
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.engine.weights import measure_weights
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
@@ -27,7 +28,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import ValueReport
 
 if TYPE_CHECKING:
-    from gradclip_cli.commands.check.gathered import Begun
+    from gradclip_cli.commands.check.gathered import Gathered, Look
     from gradclip_cli.engine.memory.memory import Memory
 
 
@@ -42,7 +43,6 @@ class Reading:
         own, missing = plan.stats.weights, plan.stats.allow_missing
         self._weights = measure_weights(own, run, allow_missing=missing) if own else None
         self._checked = Collector(self._check, run, self._weights)
-        self._begun: dict[DumpSource, Begun] = {}  # that are not taken yet
         self._number = 0  # of dumps so far, those that cannot be read, too
         self._failed: list[GradclipError] = []
         self._taken: Sequence[str] = ()  # the files of the source before
@@ -69,40 +69,48 @@ class Reading:
 
     def _fresh(self, sources: Sequence[DumpSource]) -> Iterator[Measure]:
         """Yield for each source what reads it."""
-        run = self._run
-        expect_all(sources)
         # How many slices of a file are skipped is known when the files before it are taken.
         one_by_one = self._plan.selection.along is not None and self._plan.skip_steps
         if one_by_one:
-            return (partial(self._survey, run, one) for one in sources)
-        return iter(run.each(self._survey, sources))
+            expect_all(sources)
+            return (partial(self._survey, one) for one in sources)
+        return survey_each(sources, self._sums, self._run, self)
 
     @property
     def asked(self) -> object:
         """What is gathered for `check` depends on the dtypes whose range is checked against."""
         return "report", targets(self._check)
 
-    def packed(self, source: DumpSource) -> bytes | None:
-        """Return the bytes of what was gathered for `check` of a source that was measured now; None if it may not be kept."""
-        return self._checked.gathering.packed(source, self._begun[source])
+    def packed(self, source: DumpSource) -> bytes:
+        """Return the bytes of what was gathered for `check` of a source that was measured now."""
+        return self._checked.packed(source)
 
     def recall(self, source: DumpSource, data: bytes) -> bool:
         """Take what was gathered of a source before; return False if it must be read."""
-        begun = self._begun[source] = self._checked.begin(source, self._skipped)
-        return self._checked.gathering.recall(source, begun, data)
+        return self._checked.recall(source, data, self._skipped)
 
-    def _survey(self, run: Run, source: DumpSource) -> list[MeasuredDump]:
-        """Measure a source, and count values out of range."""
-        begun = self._begun[source] = self._checked.begin(source, self._skipped)
-        check = begun.observer_for
-        values = self._values
+    @property
+    def look(self) -> "Look | None":
+        """What is gathered of sources that are measured elsewhere; counts by magnitude would be larger than small dumps."""
+        return self._checked.look if self._values is None else None
+
+    def accept(self, source: DumpSource, gathered: "Gathered") -> None:
+        """Take what was gathered of a source elsewhere."""
+        self._checked.accept(source, gathered)
+
+    def begin(self, source: DumpSource) -> ObserverFor:
+        """Begin a source: return what makes an observer for `check` of each of its files, and one that counts by magnitude."""
+        check, values = self._checked.begin(source, self._skipped), self._values
 
         def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
             return together(
                 [check(format, reader), values.observer_for(format, reader) if values is not None else None]
             )
 
-        return survey_series(source, self._sums, run, observer_for)
+        return observer_for
+
+    def _survey(self, source: DumpSource) -> list[MeasuredDump]:
+        return survey_series(source, self._sums, self._run, self.begin(source))
 
     @property
     def _skipped(self) -> int:
@@ -116,9 +124,7 @@ class Reading:
             self._taken = source.files
         try:
             dumps = settled(source, found(), self._run)
-            counts = self._begun.pop(source).counts
-            if dumps[skipped:]:
-                self._checked.take([_with_sums(dump, self._places(TYPES)) for dump in dumps[skipped:]], counts)
+            self._checked.take(source, [_with_sums(dump, self._places(TYPES)) for dump in dumps[skipped:]])
         except InputError as error:
             self._number += 1
             self._failed += [] if skipped else [error]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Taken = Callable[[MeasuredDump], None]
 
 
-class Located(NamedTuple):
+class NamedPlaces(NamedTuple):
     """Where the tensors of a dump can be read again, and their names in the series."""
 
     places: TensorPlaces
@@ -49,7 +49,7 @@ class Collected(NamedTuple):
     nonfinite: Sequence[NonfiniteTensor] = ()
     largest: LargestStep | None = None
     ratios: WeightRatios | None = None
-    located: Sequence[Located] = ()
+    located: Sequence[NamedPlaces] = ()
 
 
 class _Collector:
@@ -63,7 +63,7 @@ class _Collector:
         self.failed: list[GradclipError] = []
         self.places: list[StepPlace] = []  # of the dumps taken
         self.nonfinite: list[list[Nonfinite]] = []  # of the dumps taken
-        self.located: list[Located] = []  # of the dumps taken, if they may be read again
+        self.located: list[NamedPlaces] = []  # of the dumps taken, if they may be read again
         self.largest = LargestStep(plan.norm.type)
         self._kept = KeptNonfinite()
         self._plan, self._tell = plan, taken
@@ -95,7 +95,7 @@ class _Collector:
         """Keep where a dump is; those with the same tensors share the list of names."""
         names = list(dump.named)
         last = self.located[-1].names if self.located else ()
-        self.located.append(Located(TensorPlaces.of(dump), last if names == last else names))
+        self.located.append(NamedPlaces(TensorPlaces.of(dump), last if names == last else names))
 
     def fail(self, error: InputError) -> None:
         """Leave out a dump that cannot be read, or raise the error; ignore it among the first `skip_steps` dumps."""

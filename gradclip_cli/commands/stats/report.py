@@ -179,13 +179,13 @@ def stats_of(
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = with_elements(collect((partial(measured, one) for one in surveys), plan, taken, weights), run)
+    found = _with_elements(collect((partial(measured, one) for one in surveys), plan, taken, weights), run)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)
 
 
-def with_elements(found: Collected, run: Run) -> Collected:
+def _with_elements(found: Collected, run: Run) -> Collected:
     """Return what was collected with the elements of all tensors, if a rule looks at these again."""
     if not found.located:
         return found

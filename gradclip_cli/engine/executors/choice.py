@@ -30,7 +30,8 @@ LEAST_JOBS, LEAST_BYTES, LEAST_MAP = 4, 400 << 20, 32 << 20
 class Chosen(OneByOne):
     """Runs tasks on threads, and on worker processes as soon as one call goes through enough bytes on enough processors.
 
-    There are never more jobs than processors, since more only wait for each other.
+    There are never more jobs than processors, since more only wait for each other. A map that is asked for while the results of
+    another one are being taken runs in the thread that asks, since the others are at work on that one.
     """
 
     def __init__(self, jobs: int | None = None, progress: Progress = silent) -> None:
@@ -39,6 +40,7 @@ class Chosen(OneByOne):
         self.jobs, self.work = self._threads.jobs, self._threads.work
         self._progress, self._nbytes = progress, 0
         self._processes: Processes | None = None
+        self._under_way = False
 
     def __enter__(self) -> "Chosen":
         return self
@@ -57,15 +59,25 @@ class Chosen(OneByOne):
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order; raise what a task raises. Without `nbytes`, it stays on threads."""
+        if self._under_way:
+            return map(task, items)
         leaves = self.leaves(nbytes)
         self._nbytes += nbytes
         if not leaves:
-            return self._threads.map(task, items)
+            return self._taken(self._threads.map(task, items))
         if self._processes is None:
             from gradclip_cli.engine.executors.processes import Processes
 
             self._processes = Processes(self.jobs, self._progress, threads=self._threads)
-        return self._processes.map(task, items, nbytes)
+        return self._taken(self._processes.map(task, items, nbytes))
+
+    def _taken(self, results: Iterator[Result]) -> Iterator[Result]:
+        """Yield results, and know that they are being taken."""
+        self._under_way = True
+        try:
+            yield from results
+        finally:
+            self._under_way = False
 
     def leaves(self, nbytes: int) -> bool:
         """Return whether a map that goes through so many bytes would run in worker processes."""

@@ -37,8 +37,8 @@ class Beside(Protocol):
     def asked(self) -> object:
         """What it depends on beside the files and the selection."""
 
-    def packed(self, source: DumpSource) -> bytes | None:
-        """Return the bytes of what was gathered of a source that was measured now; None if it may not be kept."""
+    def packed(self, source: DumpSource) -> bytes:
+        """Return the bytes of what was gathered of a source that was measured now."""
 
     def recall(self, source: DumpSource, data: bytes) -> bool:
         """Take what was gathered of a source before; return False if other things would be gathered of it now."""
@@ -210,8 +210,7 @@ class Memory:
             stores = [store for store in self._stores if store.takes(question)]
             more = beside.packed(asked.source) if stores and beside is not None else b""
             for store in stores:
-                if more is not None:
-                    store.keep(question, found, more)
+                store.keep(question, found, more)
         return found
 
 

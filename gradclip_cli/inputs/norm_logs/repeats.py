@@ -11,6 +11,7 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series, same
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
+from gradclip_cli.thresholds.samples import median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def _numbered_on(series: Series, rows: "NDArray[np.int64]", path: str, notes: li
     every = np.frombuffer(series.steps, np.int64)
     begins, steps, end = [row for row, _ in _restarts(series)], every.copy(), -1
     gaps = np.diff(every[rows])
-    gap = int(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1
+    gap = int(median(gaps[gaps > 0])) if (gaps > 0).any() else 1
     example = 0
     for k, (begin, stop) in enumerate(zip(begins, [*begins[1:], len(every)], strict=True)):
         part = slice(begin, stop)

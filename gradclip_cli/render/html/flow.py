@@ -18,6 +18,7 @@ from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural, times
 from gradclip_cli.thresholds.base import Summary
+from gradclip_cli.thresholds.samples import median
 
 _WIDTH, _HEIGHT = 560, 240
 
@@ -79,7 +80,7 @@ def _point(kind: str, place: int, block: str, several: Sequence[Summary]) -> _Po
     if not known:
         return _Point(kind, place, block, None, None, None)
     medians, p90s, tops = zip(*known, strict=True)
-    return _Point(kind, place, block, float(np.median(medians)), max(p90s), max(tops))
+    return _Point(kind, place, block, median(medians), max(p90s), max(tops))
 
 
 def _values(points: Sequence[_Point], coloured: Sequence[str]) -> list[dict[str, Any]]:

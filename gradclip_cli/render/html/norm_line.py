@@ -22,13 +22,13 @@ from gradclip_cli.render.html.norm_marks import (
     of_other,
     of_rule,
 )
-from gradclip_cli.render.html.norm_points import NormPoints
+from gradclip_cli.render.html.norm_points import NormPoints, size_of
 from gradclip_cli.render.html.picture import ZOOM, View
 from gradclip_cli.render.html.slider import LIMIT, POSITION, Slider
 from gradclip_cli.render.html.steps import step_ticks
 
-_DENSE, _SMALL, _SMALLEST, _LARGE = 400, 14, 2, 40
-"""The number of points above which they are smallest, and the areas of points in square pixels."""
+_LARGE = 40
+"""The area of a point above the threshold in square pixels."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _columns(line: NormLine) -> dict[str, list[Any]]:
         found["chosen"] = [_on_axis(line.chosen[row]) for row in rows]
     if line.against is not None:
         found["other"] = [_on_axis(line.norms_beside.get(place, math.nan)) for place in found["at"]]
-    if points.each > 1 or any(dump.name is not None or dump.step is None for dump in points.dumps):
+    if points.need_names:
         found["where"] = [points.where(row) for row in rows]
     return found
 
@@ -171,7 +171,7 @@ def _points(line: NormLine, columns: dict[str, list[Any]], over: str) -> View:
     ]
     size = {
         "condition": {"test": over, "value": _LARGE},
-        "value": _SMALL if len(columns["at"]) <= _DENSE else _SMALLEST,
+        "value": size_of(len(columns["at"])),
     }
     encoding = {"x": line.x(), "y": line.y(), "size": size, **encoded(line.kinds), "tooltip": [place, *figures]}
     mark = {"type": "point", "filled": True, "opacity": 1}

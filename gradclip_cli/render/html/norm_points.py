@@ -15,6 +15,11 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 MOST = 1500
 """The most points of a line: more than a screen has columns."""
 
+SMALL = 14
+"""The area of a point of a line in square pixels."""
+_DENSE, _SMALLEST = 400, 2
+"""The number of points above which they are smallest, and their area then."""
+
 
 class Marked(NamedTuple):
     """Dumps of one point that have something in common: how many, and the row of the one that stands for them."""
@@ -44,6 +49,11 @@ class NormPoints:
     def at_most(self, points: int) -> "NormPoints":
         """Return the same norms in groups that make so many points at most."""
         return replace(self, each=-(-len(self.dumps) // points))
+
+    @property
+    def need_names(self) -> bool:
+        """Whether the place of a point does not tell which dump it is."""
+        return self.each > 1 or any(dump.name is not None or dump.step is None for dump in self.dumps)
 
     @property
     def positive(self) -> Mask:
@@ -91,3 +101,8 @@ class NormPoints:
         rows = ranked.argmax(axis=1) + np.arange(len(mask)) * self.each
         counts = np.count_nonzero(mask, axis=1)
         return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True)]
+
+
+def size_of(points: int) -> int:
+    """Return the area of each of so many points in square pixels."""
+    return SMALL if points <= _DENSE else _SMALLEST

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.thresholds import levels
+
 MOST_COLUMNS = 320
 """Columns of a map at most."""
 
@@ -47,14 +49,7 @@ def starts_of(count: int, most: int = MOST_COLUMNS) -> list[int]:
 
 def medians(norms: Norms) -> Norms:
     """Return the median of the finite norms above 0 of each row; NaN where a row has none."""
-    usual = np.where((norms > 0) & np.isfinite(norms), norms, np.inf)
-    usual.sort(axis=1)
-    count = np.isfinite(usual).sum(axis=1)
-    rows = np.arange(len(usual))
-    low, high = usual[rows, np.maximum(count - 1, 0) // 2], usual[rows, np.minimum(count // 2, usual.shape[1] - 1)]
-    with np.errstate(invalid="ignore"):
-        found: Norms = np.where(count > 0, low + (high - low) / 2, np.nan)
-    return found
+    return levels.medians(np.where((norms > 0) & np.isfinite(norms), norms, np.nan).T)
 
 
 def cells_of(norms: Norms, present: NDArray[np.bool_], usual: Norms) -> Cells:

@@ -14,6 +14,7 @@ from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsDump
 from gradclip_cli.text import plural, printable
+from gradclip_cli.thresholds.samples import median
 
 _TITLE = "This run over the other one"
 
@@ -93,7 +94,7 @@ def _ratio(heat: HeatMap, layer: int, dump: int) -> float | None:
 
 def _middle(heat: HeatMap, layer: int) -> float | None:
     known = heat.figures[layer][np.abs(heat.every[layer]) < -ZERO]
-    return float(np.median(known)) if known.size else None
+    return median(known) if known.size else None
 
 
 def _says(heat: HeatMap) -> str:

@@ -17,7 +17,7 @@ from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsDump
 from gradclip_cli.text import capital, plural
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask, Matrix, median
 
 USUAL = 1e-3
 """The update ratio that people look for."""
@@ -79,7 +79,7 @@ def weight_ratios(report: RunReport) -> WeightRatios | None:
     if not known.any():
         return None
     update = stats.lr is not None
-    middle = USUAL if update else float(f"{np.median(matrix.norms[known]):.2g}")
+    middle = USUAL if update else float(f"{median(matrix.norms[known]):.2g}")
     cells = cells_of(matrix.norms, matrix.present, np.full(len(matrix.layers), middle))
     heat = HeatMap.of(stats.dumps, shown_names(matrix.layers, stats), matrix.norms, cells, rows)
     whole = np.array([dump.update_ratio if update else dump.ratio for dump in stats.dumps], np.float64)  # None is NaN
@@ -128,7 +128,7 @@ def _tops(ratios: WeightRatios) -> list[tuple[int, int]]:
 
 
 def _middle(values: Matrix, known: Mask) -> float | None:
-    return float(np.median(values[known])) if known.any() else None
+    return median(values[known]) if known.any() else None
 
 
 def table_of(ratios: WeightRatios) -> NumberTable:

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from statistics import median
 from typing import NamedTuple
 
 from gradclip_cli.render.charts.characters import sparkline
@@ -14,6 +13,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, near_one, step_number
 from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable, ranges
+from gradclip_cli.thresholds.samples import median
 
 _MOST_STEPS, _MOST_BLOCKS = 4, 5
 """The most steps and blocks in the tables."""
@@ -119,7 +119,7 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
     if not known:
         return
     least, most = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
-    middle = near_one(median(value for value, _ in known))
+    middle = near_one(median([value for value, _ in known]))
     if least[0] == most[0]:
         yield line(f" {name:<9}  {middle}")
         return

@@ -20,7 +20,6 @@ _LEFT_OUT = (("min > 0", 40), ("rms", 30), ("zeros", 24), ("max", 24))
 """The columns that are left out first, each where names would get fewer cells than this."""
 
 _Row = ShowBlock | ShowParam
-_Cells = list[str | Span]
 
 
 def lines(report: ShowReport, room: Room) -> Iterator[Line]:

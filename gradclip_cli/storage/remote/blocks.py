@@ -1,12 +1,10 @@
 """Keep the blocks of a file that were read last: what describes its elements is read in many small pieces."""
 
-import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
-from tempfile import TemporaryFile
-from typing import IO
 
+from gradclip_cli.storage.remote.kept import Kept, Room
 from gradclip_cli.storage.remote.ranges import Parts, Ranges, taken
 
 BLOCK, MOST = 128 << 10, 32
@@ -15,41 +13,6 @@ fetch as many bytes as there are elements where each tensor is described beside 
 _SPOT, _SPOTS = 32 << 10, 128
 """What lies around each place that was read is kept for longer: where each dataset describes itself beside its elements, a block
 holds one such place, and whoever goes through them twice would have to fetch all blocks again."""
-
-
-class _Shelf:
-    """An unnamed temporary file for blocks that memory has no room for; where it cannot be, nothing is kept."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._there, self._is_full = set[int](), False
-
-    def put(self, number: int, data: memoryview) -> None:
-        """Keep a block, as long as there is room."""
-        if number in self._there or self._is_full:
-            return
-        try:
-            if self._file is None:
-                self._file = TemporaryFile()  # noqa: SIM115 (it stays open)
-            if os.pwrite(self._file.fileno(), data, number * BLOCK) == len(data):
-                self._there.add(number)
-        except OSError:
-            self._is_full = True
-
-    def get(self, number: int) -> "Future[Parts] | None":
-        """Return a block that is kept, as if it was asked for."""
-        if self._file is None or number not in self._there:
-            return None
-        found = Future[Parts]()
-        found.set_result([memoryview(os.pread(self._file.fileno(), BLOCK, number * BLOCK))])
-        return found
-
-    def clear(self) -> None:
-        """Forget all blocks."""
-        self._there.clear()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 class Blocks:
@@ -61,7 +24,7 @@ class Blocks:
 
     def __init__(self, ranges: Ranges) -> None:
         self._ranges, self._lock = ranges, threading.Lock()
-        self._known, self._shelf = set[int](), _Shelf()
+        self._known, self._shelf = set[int](), Kept(Room(), ranges.meta.size)
         self._is_wanted_again = False
         self._of: OrderedDict[int, Future[Parts]] = OrderedDict()
         self._spots: OrderedDict[int, bytes] = OrderedDict()
@@ -99,26 +62,38 @@ class Blocks:
                 future.cancel()
             self._of.clear()
             self._spots.clear()
-            self._shelf.clear()
+            self._shelf.close()
 
     def _block(self, number: int) -> "Future[Parts]":
         with self._lock:
             future = self._of.pop(number, None)
             if future is None or future.cancelled():
-                future = self._shelf.get(number) or self._begun(number)
+                future = self._shelved(number) or self._begun(number)
             self._of[number] = future
             while len(self._of) > MOST:
                 self._forget(*self._of.popitem(last=False))
             return future
 
+    def _span(self, number: int) -> tuple[int, int]:
+        return number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size)
+
+    def _shelved(self, number: int) -> "Future[Parts] | None":
+        """Return a block that is kept on the disk, as if it was asked for."""
+        data = self._shelf.read(*self._span(number))
+        if data is None:
+            return None
+        found = Future[Parts]()
+        found.set_result([memoryview(data)])
+        return found
+
     def _begun(self, number: int) -> "Future[Parts]":
         self._is_wanted_again |= number in self._known
         self._known.add(number)
-        return self._ranges.begin(number * BLOCK, min((number + 1) * BLOCK, self._ranges.meta.size), whole=True)
+        return self._ranges.begin(*self._span(number), whole=True)
 
     def _forget(self, number: int, future: "Future[Parts]") -> None:
         if self._is_wanted_again and future.done() and not future.cancelled() and future.exception() is None:
-            self._shelf.put(number, *future.result())
+            self._shelf.put(number * BLOCK, *future.result())
 
     def _data(self, number: int, future: "Future[Parts]") -> memoryview:
         """Wait for a block; one that failed is forgotten, so that the next who wants it asks again."""

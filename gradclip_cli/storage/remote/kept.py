@@ -1,10 +1,10 @@
-"""Keep what is fetched of remote files that are read twice, so that the second reading asks the store for nothing."""
+"""Keep what is fetched of remote files on the disk, so that whoever reads it again asks the store for nothing."""
 
 import os
 import threading
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 _SHARE = 4
 """The part of the free space in TMPDIR that may be filled is one in so many: outputs on their way to a store are there, too."""
@@ -24,11 +24,14 @@ class Kept:
         nbytes = len(data)
         if self.holds(start, start + nbytes) or not self._room.take(nbytes):
             return
-        with suppress(OSError), self._lock:
-            if self._fd < 0:
-                self._fd, self._base = self._room.join(self._size)
-            if os.pwrite(self._fd, data, self._base + start) == nbytes:
-                self._add(start, start + nbytes)
+        try:
+            with self._lock:
+                if self._fd < 0:
+                    self._fd, self._base = self._room.join(self._size)
+                if os.pwrite(self._fd, data, self._base + start) == nbytes:
+                    self._add(start, start + nbytes)
+        except OSError:
+            self._room.refuse()
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether all of a range is kept."""
@@ -38,8 +41,13 @@ class Kept:
 
     def read(self, start: int, stop: int) -> bytes | None:
         """Return a range if it is kept."""
-        out = bytearray(stop - start) if self.holds(start, stop) else b""
-        return bytes(out) if out and self.read_into(start, memoryview(out)) else None
+        if not self.holds(start, stop):
+            return None
+        try:
+            found = os.pread(self._fd, stop - start, self._base + start)
+        except OSError:
+            return None
+        return found if len(found) == stop - start else None
 
     def read_into(self, start: int, out: memoryview) -> bool:
         """Fill `out` with the bytes from `start` on, and return whether they are kept."""
@@ -67,7 +75,7 @@ class Kept:
 
 
 class Room:
-    """How many bytes may be kept, of all files together, and the one file that they are in: a descriptor each would be too many."""
+    """How many bytes may be kept, of all files that share it together, in one file: a descriptor each would be too many."""
 
     def __init__(self) -> None:
         self._lock, self._left = threading.Lock(), -1
@@ -100,6 +108,11 @@ class Room:
             if not self._users:
                 os.close(self._fd)
                 self._fd, self._end = -1, 0
+
+    def refuse(self) -> None:
+        """Give no room any more: the disk is full before it should be."""
+        with self._lock:
+            self._left = 0
 
 
 class _Calls:

@@ -23,7 +23,7 @@ from unit.engine.made import SUMS, squares, written
 
 def batch(sources: Sequence[DumpSource], selection: Selection | None = None) -> list[Any]:
     """Measure sources as one batch."""
-    return BatchTask(selection or Selection(), SUMS, Workspace()).measure(sources)
+    return [found.dumps for found in BatchTask(selection or Selection(), SUMS, Workspace()).measure(sources)]
 
 
 def test_dumps_with_one_header_are_measured_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_results_are_small_values(tmp_path: Path) -> None:
     found = pickle.loads(pickle.dumps(task)).measure(written(tmp_path, 50))
     sent = pickle.dumps(found)
     assert len(sent) < 50 * 1500
-    dumps = [dump for (dump,) in pickle.loads(sent)]
+    dumps = [dump for found in pickle.loads(sent) for dump in found.dumps]
     assert [squares(dump) for dump in dumps] == [26 * (k + 1) ** 2 for k in range(50)]
     assert {id(dump.tensors) for dump in dumps} == {id(dumps[0].tensors)}
 

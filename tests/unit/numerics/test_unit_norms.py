@@ -65,6 +65,19 @@ def test_cells_of_many_pieces(axis: str) -> None:
     assert all(np.array_equal(one, found[0]) for one in found)
 
 
+@pytest.mark.parametrize("dtype", ["f2", ">f2"])
+@pytest.mark.parametrize("axis", [FIRST, LAST])
+def test_float16_has_the_same_sums_beside_infinities(axis: str, dtype: str) -> None:
+    """Squares of finite float16 come from their bits, of others from a table of all values: both are exact."""
+    array = np.arange(1 << 16, dtype=np.uint16).view(np.float16)[: 31 << 10].reshape(31, 1024).astype(dtype)
+    layout, raw = UnitLayout.of(array.shape, first=axis == FIRST), array.reshape(-1).view(np.uint8)
+    found = [UnitSums(layout), UnitSums(layout)]
+    for sums, finite in zip(found, (True, False), strict=True):
+        sums.add(measure_units(raw, from_numpy(array.dtype), 0, layout, finite, WORK))
+    np.testing.assert_array_equal(found[0].norms(), found[1].norms())
+    np.testing.assert_allclose(found[0].norms(), unit_norms(array, axis).reshape(-1), rtol=1e-12)
+
+
 @given(
     shape=st.lists(st.integers(0, 7), max_size=5).map(tuple),
     axis=st.sampled_from([FIRST, LAST]),

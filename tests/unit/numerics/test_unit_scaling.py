@@ -48,19 +48,29 @@ def test_each_unit_has_its_own_factor(shape: tuple[int, ...], axis: str, dtype: 
     assert number == np.count_nonzero(each != 1)
 
 
+# Of the products of these, some are a hair beside the middle of two bfloat16, and on its other side in float32.
+BESIDE_BFLOAT16 = [(511 - 2 * k) / 512 / ((255 - j) / 128) for k in range(4) for j in range(k, 5)]
+# The same of float16, and the middle of two that are subnormal.
+BESIDE_FLOAT16 = [(4095 - 2 * k) / 4096 / ((2047 - j) / 1024) for k in range(3) for j in (1, 6, 7)]
+BESIDE_SUBNORMAL = [201 / 2050, 201 / 4094, 2047 / 2050]
+
+
 @pytest.mark.parametrize("axis", [FIRST, LAST])
-def test_bfloat16_is_rounded_once(axis: str) -> None:
-    """Every finite bfloat16 is rounded once, though products are taken in float32: also in the middle, and just beside it."""
+@pytest.mark.parametrize(
+    ("dtype", "infinity", "beside"),
+    [(BFLOAT16, 0x7F80, BESIDE_BFLOAT16), (np.float16, 0x7C00, BESIDE_FLOAT16 + BESIDE_SUBNORMAL)],
+    ids=["bfloat16", "float16"],
+)
+def test_narrow_floats_are_rounded_once(dtype: Any, infinity: int, beside: list[float], axis: str) -> None:
+    """Every one but NaN is rounded once, though products are taken in float32: also in the middle, and just beside it."""
     words = np.arange(1 << 16, dtype=np.uint16)
-    every = words[(words & 0x7FFF) < 0x7F80].view(BFLOAT16)
-    # Of the products of these, some are a hair beside the middle, and on its other side in float32.
-    quotients = [(511 - 2 * k) / 512 / ((255 - j) / 128) for k in range(4) for j in range(5)]
-    quotients = [one for one in quotients if one > 0.5]
-    factors = np.array([1, 0.3, 2**-0.5, 257 / 512, 257 / 512 * (1 + 2**-50), 2**-63.5, *quotients])
+    every = words[(words & 0x7FFF) <= infinity].view(dtype)
+    usual = [1, 0.3, 2**-0.5, 257 / 512, 257 / 512 * (1 + 2**-50), 2**-10, 2**-11, 2**-63.5]
+    factors = np.array([*usual, *(one for one in beside if one < 1)])
     array = np.ascontiguousarray(np.broadcast_to(every, (factors.size, every.size)))
     array, each = (array, factors[:, None]) if axis == FIRST else (np.ascontiguousarray(array.T), factors)
     found, number = scaled(array, axis, factors, 32)
-    wanted = nearest(array.astype(np.float64) * each, BFLOAT16)
+    wanted = nearest(array.astype(np.float64) * each, np.dtype(dtype))
     np.testing.assert_array_equal(found.view(np.uint16), wanted.view(np.uint16))
     assert number == every.size * (factors.size - 1)
 

@@ -1,11 +1,12 @@
-"""Stable-SPAM against the arithmetic of its authors, written down anew, tensor by tensor."""
+"""Stable-SPAM against the arithmetic of its authors, tensor by tensor."""
 
 import math
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.oracle import stable_spam
 
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.replays import Replay, replay
@@ -69,25 +70,6 @@ def replayed(text: str, found: Series, present: Mask | None = None) -> tuple[Rep
     return replay_, replay_.limited
 
 
-def by_authors(steps: list[Wide], theta: float, gamma1: float, gamma2: float, eps: float = 1e-8) -> list[Any]:
-    """`StableSPAM.step` of the authors up to Adam: the limit, and the gradient that Adam gets, of one tensor at each step."""
-    largest = first = second = 0.0
-    found = []
-    for step, gradient in enumerate(steps, 1):
-        top = float(np.max(np.abs(gradient)))
-        largest = theta * largest + (1 - theta) * top
-        limit = largest / (1 - theta**step)
-        limited = gradient.copy()
-        mask = np.abs(limited) > limit
-        limited[mask] = limited[mask] / top * limit
-        norm = float(np.linalg.norm(limited))
-        first = gamma1 * first + (1 - gamma1) * norm
-        second = gamma2 * second + (1 - gamma2) * norm**2
-        wanted = (first / (1 - gamma1**step)) / (math.sqrt(second / (1 - gamma2**step)) + eps)
-        found.append((limit, limited / norm * wanted if norm > 0 else limited))
-    return found
-
-
 @pytest.mark.parametrize(
     ("text", "parameters"),
     [
@@ -101,7 +83,7 @@ def test_limits_and_factors_are_those_of_the_authors(text: str, parameters: tupl
     found = series()
     got, limited = replayed(text, found)
     for column in range(len(found[0])):
-        expected = by_authors([row[column] for row in found], *parameters)
+        expected = stable_spam((row[column] for row in found), *parameters)
         np.testing.assert_allclose(got.thresholds[:, column], [limit for limit, _ in expected], rtol=1e-12)
         after = [np.linalg.norm(one) for _, one in expected]
         np.testing.assert_allclose(limited.after[:, column], after, rtol=1e-12)

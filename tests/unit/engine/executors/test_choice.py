@@ -86,6 +86,19 @@ def test_notes() -> None:
         assert [note.kind for note in workers.notes] == ["processes"]
 
 
+def test_a_map_while_the_results_of_another_are_taken() -> None:
+    """Each has its own results, wherever the first one runs; after it, others are spread again."""
+    with Chosen(4) as workers:
+        for nbytes, first in ((0, [1, 4, 9]), (400 * MB, [-1])):
+            taken = [(one, list(workers.map(errands.square, [5, 6, 7], nbytes))) for one in _squares(workers, nbytes)]
+            assert taken == [(one, [25, 36, 49]) for one in first]
+        assert list(_squares(workers, 400 * MB)) == [-1]
+
+
+def _squares(workers: Chosen, nbytes: int) -> Iterator[int]:
+    return workers.map(errands.square, [1, 2, 3], nbytes)
+
+
 def test_small_work_imports_nothing_of_processes() -> None:
     """The program does not wait for what it needs for large dumps only."""
     script = (

@@ -8,7 +8,7 @@ import pytest
 from support.servers.objects import Objects
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.remote import blocks as module
+from gradclip_cli.storage.remote import kept
 from gradclip_cli.storage.remote.blocks import BLOCK, MOST, Blocks
 from gradclip_cli.storage.remote.client import client
 from gradclip_cli.storage.remote.ranges import Ranges
@@ -54,11 +54,11 @@ def test_whoever_goes_back_and_forth_fetches_a_file_twice_at_most(
 ) -> None:
     """Blocks that memory has no room for are kept on the disk once they are wanted again; without room there, all bytes are right."""
 
-    def full() -> None:
+    def full() -> int:
         raise OSError(ENOSPC, "no space left on device")
 
     if not has_room:
-        monkeypatch.setattr(module, "TemporaryFile", full)
+        monkeypatch.setattr(kept, "_temporary", full)
     places = [*range(0, len(DATA) - 10, 10_000)]
     for turn in range(5):
         random.Random(turn).shuffle(places)

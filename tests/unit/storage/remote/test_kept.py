@@ -15,7 +15,7 @@ from support.servers.objects import Objects
 import gradclip_cli
 from gradclip_cli.storage.remote import kept as module
 from gradclip_cli.storage.remote.heads import HEAD
-from gradclip_cli.storage.remote.kept import Kept, kept, read_twice
+from gradclip_cli.storage.remote.kept import Kept, Room, kept, read_twice
 from gradclip_cli.storage.remote.objects import objects
 
 URL = "s3://bkt/g.safetensors"
@@ -25,7 +25,7 @@ URL = "s3://bkt/g.safetensors"
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
 def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, int]]) -> None:
     """A range is kept if each of its bytes is, however the ranges overlap, and comes back as it was put."""
-    data, room = np.random.default_rng(0).bytes(80), module.Room()
+    data, room = np.random.default_rng(0).bytes(80), Room()
     one, other, known = Kept(room, len(data)), Kept(room, len(data)), set[int]()
     for start, nbytes in ranges:
         other.put(start, memoryview(bytes(nbytes)))
@@ -42,7 +42,7 @@ def test_ranges_are_held_as_a_set_of_bytes_holds_them(ranges: list[tuple[int, in
 
 def test_many_files_share_a_descriptor() -> None:
     """A thousand files are kept at places of their own in one file: each a descriptor would leave none for what is done with them."""
-    room = module.Room()
+    room = Room()
     before = len(os.listdir("/dev/fd"))
     files = [Kept(room, 8) for _ in range(1000)]
     for k, one in enumerate(files):

@@ -6,12 +6,12 @@ from support.servers.objects import Objects, every
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.remote.client import client
 from gradclip_cli.storage.remote.objects import objects
-from gradclip_cli.storage.remote.ranges import LONG, Ranges
+from gradclip_cli.storage.remote.ranges import PART, Ranges
 from gradclip_cli.storage.remote.settings import current, using
 from gradclip_cli.storage.remote.urls import parsed
 
 URL = "s3://bkt/g.npz"
-DATA = bytes(range(256)) * (5 * LONG // 256)
+DATA = bytes(range(256)) * (5 * PART // 256)
 
 
 @pytest.fixture
