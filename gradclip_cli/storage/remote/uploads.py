@@ -11,7 +11,6 @@ from gradclip_cli.storage.remote.client import FAILURES, Client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 from gradclip_cli.storage.remote.kept import Room
 from gradclip_cli.storage.remote.urls import Url
-from gradclip_cli.storage.streams import place
 from gradclip_cli.text import shortlist
 
 PART = 6 << 20
@@ -183,7 +182,8 @@ class ObjectUpload:
             try:
                 self._small = _Small(fd, nbytes)
             except OSError as error:
-                raise OutputError(reason(error) + place(self._location), path=self._location) from error
+                message = f"{reason(error)} in the directory for temporary files; name a roomier one in TMPDIR"
+                raise OutputError(message, path=self._location) from error
             return
         self._parts = _Parts(self._location, self._client, self._key, fd, nbytes)
         self._asked(self._parts.start)

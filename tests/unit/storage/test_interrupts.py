@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_second_signal_does_not_wait_for_others(
 ) -> None:
     """Where a step may take long, the first signal says so, its echo is one with it, and one that comes later ends the program."""
     clock = [100.0]
-    monkeypatch.setattr(interrupts.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(interrupts, "_waiting", [])
     with interrupts.deferred("the store is asked"):
         for seconds, done in ((0.0, []), (0.2, []), (1.0, ["cleaned", "SIGINT"])):
