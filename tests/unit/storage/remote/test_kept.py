@@ -1,6 +1,7 @@
 """What a call reads twice is fetched once."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 from support.generated import few
 from support.servers.objects import Objects
 
 import gradclip_cli
 from gradclip_cli.storage.remote import kept as module
-from gradclip_cli.storage.remote.heads import HEAD
+from gradclip_cli.storage.remote.heads import HEAD, Heads
 from gradclip_cli.storage.remote.kept import Kept, Room, kept, read_twice
 from gradclip_cli.storage.remote.objects import objects
 
@@ -67,6 +68,25 @@ def test_apply_fetches_each_byte_once(elements: int, server: Objects, tmp_path: 
     spans = [asked.range.removeprefix("bytes=").split("-") for asked in server.gets() if asked.range is not None]
     size = len(server.of["bkt/g.safetensors"])
     assert sum(min(int(last) + 1, size) - int(first) for first, last in spans) <= size + 2 * HEAD
+
+
+def test_the_second_pass_asks_for_several_heads_at_once(
+    server: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written, all dumps are expected once more: none waits for the answer to the one before it."""
+    urls = [f"s3://bkt/run/step_{step}.safetensors" for step in range(4)]
+    server.of |= {url.removeprefix("s3://"): save({"a": np.ones(9, np.float32)}) for url in urls}
+    said: list[tuple[int, list[str]]] = []
+    expect = Heads.expect
+
+    def spied(heads: Heads, locations: Sequence[str]) -> None:
+        said.append((len(server.gets()), list(locations)))
+        expect(heads, locations)
+
+    monkeypatch.setattr(Heads, "expect", spied)
+    gradclip_cli.apply("s3://bkt/run/", tmp_path / "out", strategy="clip-by-global-norm", threshold=1.0)
+    assert said[-1][1] == urls
+    assert len(urls) <= said[-1][0] <= len(server.gets()) - len(urls)
 
 
 def test_where_there_is_no_room_it_is_fetched_again(
