@@ -1,11 +1,12 @@
 """Follow a run that goes on: find its dumps again and again, and read those that are new."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, paths_of
+from gradclip_cli.api.arguments import Path, Paths, paths_of
 from gradclip_cli.api.stats_plan import stats_plan
 from gradclip_cli.api.stores import StoreKeywords
 from gradclip_cli.commands.stats.following import Followed, Told
@@ -38,10 +39,11 @@ def follow(
     if not interval > 0:
         raise UsageError(f"--interval must be above 0, not {interval:g}")
     stores = {name: asked[name] for name in StoreKeywords.__annotations__ if name in asked}
-    run = _Run(paths_of(inputs), asked, chosen=chosen)
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    run = _Run(asked, chosen=chosen)
     while True:
         with using(current()._replace(**stores)):
-            found = run.look()
+            found = run.look(given)
         if found is not None:
             yield found
         if until_step is not None and run.last_step is not None and run.last_step >= until_step:
@@ -52,18 +54,19 @@ def follow(
 class _Run:
     """A run that goes on; `last_step` is the highest step that was read."""
 
-    def __init__(self, paths: list[str], asked: Mapping[str, Any], *, chosen: bool) -> None:
-        if STANDARD in (stream_name(path, 0) for path in paths):
-            raise UsageError("--follow looks at files again and again, and standard input can be read only once")
+    def __init__(self, asked: Mapping[str, Any], *, chosen: bool) -> None:
         self.last_step: int | None = None
-        self._paths, self._asked = paths, asked
+        self._paths, self._asked = list[str](), asked
         self._told, self._settling = Told(chosen=chosen), Settling()
         self._memory = Memory.of_process(cache=asked["cache"])
         self._read: Hashable = None  # what was read last, and in which state
 
-    def look(self) -> Followed | None:
-        """Read what is new; return None if there is nothing to say."""
+    def look(self, given: Sequence[Path]) -> Followed | None:
+        """Read what is new of what the inputs stand for by now; return None if there is nothing to say."""
         try:
+            self._paths = paths_of(given)
+            if STANDARD in (stream_name(path, 0) for path in self._paths):
+                raise UsageError("--follow looks at files again and again, and standard input can be read only once")
             plan, state = self._settled(self._plan())
             if state is None or state == self._read:
                 return None
@@ -77,9 +80,14 @@ class _Run:
         return self._told.new(report)
 
     def _is_there(self) -> bool:
-        """Whether there is something to wait for; a store that does not answer for a while, once it has, is asked again."""
+        """Whether there is something to wait for; a store that does not answer for a while, once it has, is asked again.
+
+        A folder of a store cannot be made before something is in it: one that is called so is waited for.
+        """
         try:
-            return all(map(locations.exists, self._paths))
+            return bool(self._paths) and all(
+                locations.exists(path) or (locations.is_remote(path) and path.endswith("/")) for path in self._paths
+            )
         except InputError:
             return self._read is not None
 

@@ -15,6 +15,8 @@ from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_fo
 from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, make_folder, nameless, placed, placing
 from gradclip_cli.text import shortlist
 
+_SENDING = "interrupted while outputs are put in place in the store; wait for that, or interrupt once more to leave it half done"
+
 
 class Outputs:
     """Several outputs that replace their targets together, after all of them are complete.
@@ -189,7 +191,8 @@ class Outputs:
         for staged in self._staged:
             if staged.is_stream:
                 self._put(staged, finished)
-        with deferred():
+        in_a_store = any(is_remote(staged.target) for staged in self._staged)
+        with deferred(_SENDING if in_a_store else ""):
             for staged in sorted(self._staged, key=lambda one: one.show is None):
                 if staged.target not in finished:
                     self._put(staged, finished)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -31,25 +32,31 @@ def end_well(number: int = signal.SIGINT) -> None:
     _calm.append(number)
 
 
-_holding: list[None] = []  # one entry for each active `deferred` block
+_holding: list[str] = []  # one entry for each active `deferred` block: its note
 _waiting: list[int] = []
+_first = [0.0]  # when the first of those that wait has come
+_ONE_PRESS = 1.0
+"""Seconds after which a signal is a second wish of the user, and no echo of the first."""
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Defer signals until a short step that must not be left half done is complete; several threads may do so at once."""
-    _holding.append(None)
+def deferred(note: str = "") -> Iterator[None]:
+    """Defer signals until a short step that must not be left half done is complete; several threads may do so at once.
+
+    One that others may make long has a `note`: the first signal says it, and a second one ends the program all the same.
+    """
+    _holding.append(note)
     try:
         yield
     finally:
-        _holding.pop()
+        _holding.remove(note)
         if _waiting and not _holding:
             _end(_waiting.pop(0), None)
 
 
 def _end(number: int, _: FrameType | None) -> None:
     """Run the cleanups, then end the process as if the signal had not been caught; only note the signal if deferred."""
-    if _holding:
+    if _holding and not _is_insisted():
         _waiting.append(number)
         return
     said = [clean() for clean in cleanups[::-1]]  # a copy: other threads may change the list
@@ -58,6 +65,16 @@ def _end(number: int, _: FrameType | None) -> None:
         os._exit(0)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _is_insisted() -> bool:
+    """Whether a signal comes a second time where that ends the program."""
+    now, notes = time.monotonic(), list(filter(None, _holding))
+    if _waiting:
+        return bool(notes) and now - _first[0] >= _ONE_PRESS
+    _first[0] = now
+    _say(notes)
+    return False
 
 
 def _say(lines: list[str]) -> None:

@@ -6,7 +6,7 @@ from itertools import takewhile
 from re import compile as compiled
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.storage.locations import entries, is_remote
+from gradclip_cli.storage.locations import entries, exists, is_remote
 
 _MARKS = frozenset("*?[")
 
@@ -36,7 +36,8 @@ def matching(location: str) -> list[str]:
 def _inside(folders: list[str], part: str, *, last: bool) -> list[str]:
     """Return what in some folders fits one part of a URL; whatever is followed by another part is a folder."""
     if _MARKS.isdisjoint(part):
-        return [f"{folder}/{part}" for folder in folders]
+        named = [f"{folder}/{part}" for folder in folders]
+        return named if len(named) == 1 else [one for one in named if exists(one)]
     fits, found = compiled(translate(part)).match, list[str]()
     for folder in folders:
         with suppress(OSError):

@@ -39,6 +39,7 @@ def test_a_table_has_one_note(run: Run, cache: Path, dumps: str) -> None:
     assert run("stats", dumps, "--cache") == plain
     cached = run("stats", dumps, "--cache")
     assert (cached.out, cached.err) == (plain.out, "note: 3 of 3 dumps not read again (--cache)\n")
+    assert run("stats", dumps, "--cache", "--skip-steps", "1").err == "note: 2 of 2 dumps not read again (--cache)\n"
     assert run("stats", dumps, "--cache", "-q").err == ""
     assert run("stats", dumps, "--cache", "--no-cache") == plain
     assert json.loads(run("stats", dumps, "--cache", "--json").out)["cached"] == 3

@@ -230,6 +230,32 @@ def test_a_store_that_does_not_answer_for_a_while(
     assert (found.code, found.err) == ((0, f"note: {line}") if answered else (3, f"Error: {line}"))
 
 
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_a_folder_of_a_store_that_is_yet_to_come(
+    run: Run, begun: Save, waits: Callable[..., Clock], slash: str
+) -> None:
+    """No folder is there before its first object: a name that ends in a slash is waited for, another is an error."""
+    data = Path("run/step_1.npz").read_bytes()
+    with memory_store() as store:
+        store.files["memory://b/other/step_1.npz"] = data
+        waits(nothing, lambda: store.files.update({"memory://b/run/step_1.npz": data}))
+        found = run("stats", f"memory://b/run{slash}", "--follow", "--until-step", "1")
+    said = f"memory://b/run{slash}: does not exist; check the "
+    assert found.err.startswith(f"note: {said}" if slash else f"Error: {said}")
+    assert (found.code, found.err.count("\n"), "step_1.npz" in found.out) == ((0, 1, True) if slash else (3, 1, False))
+
+
+def test_wildcards_stand_for_what_there_is_at_each_look(run: Run, begun: Save, waits: Callable[..., Clock]) -> None:
+    """A URL with wildcards stands for more as dumps come, as a folder does."""
+    data = Path("run/step_1.npz").read_bytes()
+    with memory_store() as store:
+        store.files |= {f"memory://b/run/step_{step}.npz": data for step in (1, 2)}
+        waits(nothing, lambda: store.files.update({"memory://b/run/step_3.npz": data}))
+        found = run("stats", "memory://b/run/step_*.npz", "--follow", "--until-step", "3")
+    assert (found.code, found.err) == (0, "")
+    assert [line.split()[0] for line in found.out.splitlines() if "memory://" in line] == ["1", "2", "3"]
+
+
 def test_standard_input_is_refused(run: Run, begun: Save) -> None:
     """It can be read only once."""
     assert (found := run("stats", "-", "--follow")).code == 2

@@ -43,7 +43,7 @@ def server() -> Iterator[Objects]:
         ("stats s3://bkt/none", "", 3, "s3://bkt/none: does not exist"),
         ("stats s3://nob/g.npz", "", 3, "s3://nob: no such bucket"),
         ("stats s3://bkt/other.npz", "", 3, "s3://bkt/other.npz: is none of"),
-        ("stats s3://bkt/run/step_1.safetensors", "403", 3, "may not be read (403); set AWS_ACCESS_KEY_ID"),
+        ("stats s3://bkt/run/step_1.safetensors", "403", 3, "may not be read (403); check AWS_ACCESS_KEY_ID and what"),
         ("stats s3://bkt/run/step_1.safetensors", "no range", 3, "sends whole files only"),
         ("stats SERVER/bkt/none.npz?X-Amz-Signature=unspoken", "", 3, "none.npz?…: does not exist"),
         ("stats s3://key:unspoken@bkt/g.npz", "", 2, "credentials in the environment"),

@@ -26,6 +26,7 @@ from gradclip_cli.formats.base import Format, Writer
 from gradclip_cli.inputs.captured import is_captured
 from gradclip_cli.inputs.layouts.index import with_total
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
+from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
@@ -178,6 +179,8 @@ class DumpRewriter:
                 for source, output in targets.items()
                 for one in FileChange.each(inside[source][0].dump, output, changes(source))
             )
+        if elsewhere is None:
+            expect_all(targets)
         with closing(self._run.each(rewrite, targets)) as each:  # before the outputs are closed
             return {source: found() for source, found in zip(targets, each, strict=True)}
 

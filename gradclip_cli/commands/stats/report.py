@@ -131,14 +131,35 @@ def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsRep
     """
     if plan.logs is None:
         weights = measure_weights(plan.weights, run, allow_missing=plan.allow_missing) if plan.weights else None
-        each = measure_each if memory is None else memory.measure_each
-        surveys = each(in_step_order(plan.inputs), sums_for(plan), run)
-        before = memory.cached if memory is not None else 0
-        found = stats_of(surveys, plan, run, weights=weights)
-        return found if memory is None else found._replace(cached=memory.cached - before)
+        inputs, sums = in_step_order(plan.inputs), sums_for(plan)
+        if memory is None:
+            return stats_of(measure_each(inputs, sums, run), plan, run, weights=weights)
+        recalled = _Recalled(memory, plan.skip_steps)
+        surveys = map(recalled.counted, memory.measure_each(inputs, sums, run))
+        return stats_of(surveys, plan, run, weights=weights)._replace(cached=recalled.dumps)
     from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs, which dumps need not wait for
 
     return stats_of_logs(read_logs(plan), plan)
+
+
+class _Recalled:
+    """Counts the `dumps` that a memory holds, but for the first `skipped` of a run."""
+
+    def __init__(self, memory: "Memory", skipped: int) -> None:
+        self._memory, self._skipped, self.dumps = memory, skipped, 0
+
+    def counted(self, measure: Measure) -> Measure:
+        """Return what measures the dumps of a source as `measure` does, and counts them."""
+
+        def measured() -> list[MeasuredDump]:
+            before = self._memory.cached
+            dumps = measure()
+            skipped = min(self._skipped, len(dumps))
+            self._skipped -= skipped
+            self.dumps += max(0, self._memory.cached - before - skipped)
+            return dumps
+
+        return measured
 
 
 def stats_of(

@@ -24,7 +24,7 @@ class Blocks:
 
     def __init__(self, ranges: Ranges) -> None:
         self._ranges, self._lock = ranges, threading.Lock()
-        self._known, self._shelf = set[int](), Kept(Room())
+        self._known, self._shelf = set[int](), Kept(Room(), ranges.meta.size)
         self._is_wanted_again = False
         self._of: OrderedDict[int, Future[Parts]] = OrderedDict()
         self._spots: OrderedDict[int, bytes] = OrderedDict()

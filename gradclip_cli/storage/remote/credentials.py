@@ -74,13 +74,15 @@ _TO_SET = {
 
 
 def advice(scheme: str, *, anonymous: bool = False) -> str:
-    """Say what to set where a store knows nobody, or somebody else; `anonymous` requests have told it nothing."""
+    """Say what to set where a store knows nobody, and what to check where it was told who asks; `anonymous` requests do not."""
     if scheme in ("http", "https"):
         return "give a URL that is signed, or has a user and a password"
-    set_them = f"set {_TO_SET[scheme]}"
     if anonymous:
-        return f"{set_them}, and leave out --anonymous"
-    return set_them if scheme == "hf" else f"{set_them}, or give --anonymous for a public bucket"
+        return f"set {_TO_SET[scheme]}, and leave out --anonymous"
+    names = ("HF_TOKEN",) if scheme == "hf" else _FOUND_IN[scheme]
+    given = next((name for name in names if os.environ.get(name)), None)
+    ask = f"set {_TO_SET[scheme]}" if given is None else f"check {given} and what it may do"
+    return ask if scheme == "hf" else f"{ask}, or give --anonymous for a public bucket"
 
 
 def check_variables(scheme: str) -> None:

@@ -33,6 +33,7 @@ class Failure(Enum):
     OTHER_NAME = "the certificate of its server is for another name; check the URL and the endpoint"
     EXPIRED = "the certificate of its server is not valid today; check the clock, or tell whoever runs the server"
     NOT_ENCRYPTED = "its server answers as one of http://, not of https://; check the URL and the endpoint"
+    PLAIN = "requests to its server would not be encrypted"
     NO_CREDENTIALS = "no credentials were found"
     NO_ACCOUNT = "no account is named; set AZURE_STORAGE_ACCOUNT_NAME"
     UNSUPPORTED = "501"
@@ -61,6 +62,10 @@ _BY_STATUS = {
 }
 _OUT_OF_DATE = re.compile(r"InvalidCertificate\(\s*(?:Expired|NotValidYet)")
 _WHOLE_FILES = ("Received non-partial response", "Range request not supported")
+_CUT_SHORT = "kind: Interrupted"
+"""What stands in an error of an answer of which the end did not come."""
+_ALLOWING = {"az": "AZURE_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP"}
+"""The variables that allow requests that are not encrypted, where it is not that of S3."""
 _METADATA = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """What stands in an error of the addresses by which machines of a cloud get credentials."""
 _BY_TEXT_OF_ANY = (
@@ -71,6 +76,7 @@ _BY_TEXT_OF_ANY = (
 """What is told by the text of errors of any class."""
 _BY_TEXT = (
     ("Account must be specified", Failure.NO_ACCOUNT),
+    ("BadScheme", Failure.PLAIN),
     ("incorrectly configured region", Failure.ELSEWHERE),
     ("NotValidForName", Failure.OTHER_NAME),
     ("InvalidContentType", Failure.NOT_ENCRYPTED),
@@ -128,6 +134,7 @@ def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str
         Failure.CHANGED: f"changed while it was {done}; run again",
         Failure.REFUSED: f"the server refuses it ({status_of(error)}); check the URL and the endpoint",
         Failure.UNSUPPORTED: f"the server cannot do what it is asked for ({status_of(error) or 'not supported'}); check the endpoint",
+        Failure.PLAIN: f"{kind.value}; name one of https://, or set {_ALLOWING.get(scheme, 'AWS_ALLOW_HTTP')}=true",
         Failure.UNTRUSTED: f"{kind.value}; name your own authority in {variable_of_authorities()}",
         Failure.MISSING: f"does not exist; check the {'key' if scheme in BUCKETS else 'URL'}",
     }
@@ -147,4 +154,6 @@ def _silence(error: Exception) -> str:
         return "there is no server of this name; check the URL, the endpoint and the network"
     if "Connection refused" in text or "ConnectionRefused" in text:
         return "no server listens there; check the URL and the endpoint"
+    if _CUT_SHORT in text and not tried:
+        return "the server broke off its answer, again and again; try again"
     return f"the server did not answer ({', '.join(how)}); try again"

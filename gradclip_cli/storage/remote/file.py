@@ -10,7 +10,7 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.remote.blocks import Blocks
 from gradclip_cli.storage.remote.client import Answer, Client, Meta
 from gradclip_cli.storage.remote.failures import Failure
-from gradclip_cli.storage.remote.kept import kept
+from gradclip_cli.storage.remote.kept import Kept, Room, kept
 from gradclip_cli.storage.remote.ranges import Ranges
 from gradclip_cli.storage.remote.urls import Url, canonical
 from gradclip_cli.storage.remote.window import Window, copied
@@ -45,7 +45,9 @@ class RemoteFile:
         self._ranges = Ranges(location, client, url.key, head.meta)
         self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
         self._whole: memoryview | None = None
-        self._kept = kept(location, self.fingerprint)
+        self._kept = kept(location, self.fingerprint, self.size)
+        self._own: Kept | None = None  # of a file that is not read twice, but in parts again and again
+        self._read_at = set[int]()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -64,6 +66,8 @@ class RemoteFile:
         self._window.clear()
         self._blocks.clear()
         self._whole = None
+        if self._own is not None:
+            self._own.close()
 
     def complete(self) -> None:
         """Do nothing: an object is whole by nature."""
@@ -71,8 +75,11 @@ class RemoteFile:
     def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Begin to fetch what will be read next, but for what is here."""
         if self._whole is None:
+            here = len(self._head)
             wanted = [
-                (at, nbytes) for at, nbytes in ranges if at + nbytes > len(self._head) and not self._keeps(at, nbytes)
+                (at, nbytes)
+                for at, nbytes in ranges
+                if min(at + nbytes, self.size) > here and not self._keeps(at, nbytes)
             ]
             if more:
                 new = [(at, nbytes) for at, nbytes in wanted if not self._window.holds(at, at + nbytes)]
@@ -124,10 +131,19 @@ class RemoteFile:
         return self._kept is not None and self._kept.holds(offset, min(offset + nbytes, self.size))
 
     def _fetch(self, start: int, stop: int, out: memoryview) -> None:
-        """Fill `out` with a range of elements, and keep it if it is read again."""
+        """Fill `out` with a range that is fetched ahead, and keep it if it is read again."""
         copied(self._window.parts(start, stop), start, out)
-        if self._kept is not None:
+        if len(out) < _LARGE and self._kept is None:
+            self._note(start)
+        if self._kept is not None and (self._own is None or len(out) < _LARGE):
             self._kept.put(start, out)
+
+    def _note(self, start: int) -> None:
+        """Keep small ranges from now on, once one is read again: whoever goes back and forth would fetch the file many times."""
+        with self._lock:
+            if start in self._read_at and self._kept is None:
+                self._kept = self._own = Kept(Room(), self.size)
+            self._read_at.add(start)
 
     def _here(self, start: int, stop: int) -> memoryview | None:
         """Return bytes that need no request; a small file is fetched whole once something behind its head is wanted."""

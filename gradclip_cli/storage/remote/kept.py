@@ -11,11 +11,11 @@ _SHARE = 4
 
 
 class Kept:
-    """Ranges of a file, in an unnamed temporary file at their own places."""
+    """Ranges of a file of `size` bytes, in the unnamed temporary file of all that share its room, at places of their own."""
 
-    def __init__(self, room: "Room") -> None:
-        self._room, self._lock = room, threading.Lock()
-        self._fd = -1
+    def __init__(self, room: "Room", size: int) -> None:
+        self._room, self._size, self._lock = room, size, threading.Lock()
+        self._fd, self._base = -1, 0
         self._starts: list[int] = []  # of ranges that neither overlap nor adjoin, in order
         self._stops: list[int] = []
 
@@ -27,8 +27,8 @@ class Kept:
         try:
             with self._lock:
                 if self._fd < 0:
-                    self._fd = _temporary()
-                if os.pwrite(self._fd, data, start) == nbytes:
+                    self._fd, self._base = self._room.join(self._size)
+                if os.pwrite(self._fd, data, self._base + start) == nbytes:
                     self._add(start, start + nbytes)
         except OSError:
             self._room.refuse()
@@ -44,7 +44,7 @@ class Kept:
         if not self.holds(start, stop):
             return None
         try:
-            found = os.pread(self._fd, stop - start, start)
+            found = os.pread(self._fd, stop - start, self._base + start)
         except OSError:
             return None
         return found if len(found) == stop - start else None
@@ -54,7 +54,7 @@ class Kept:
         if not self.holds(start, start + len(out)):
             return False
         try:
-            return os.preadv(self._fd, [out], start) == len(out)
+            return os.preadv(self._fd, [out], self._base + start) == len(out)
         except OSError:
             return False
 
@@ -63,7 +63,7 @@ class Kept:
         with self._lock:
             self._starts, self._stops = [], []
             if self._fd >= 0:
-                os.close(self._fd)
+                self._room.leave()
             self._fd = -1
 
     def _add(self, start: int, stop: int) -> None:
@@ -75,10 +75,11 @@ class Kept:
 
 
 class Room:
-    """How many bytes may be kept, of all files that share it together."""
+    """How many bytes may be kept, of all files that share it together, in one file: a descriptor each would be too many."""
 
     def __init__(self) -> None:
         self._lock, self._left = threading.Lock(), -1
+        self._fd, self._end, self._users = -1, 0, 0
 
     def take(self, nbytes: int) -> bool:
         """Take room for some bytes, if there is any; the free space is looked at once."""
@@ -88,6 +89,25 @@ class Room:
             fits = nbytes <= self._left
             self._left -= nbytes if fits else 0
             return fits
+
+    def join(self, size: int) -> tuple[int, int]:
+        """Return the descriptor, and where `size` bytes of the file are nobody else's; raises OSError.
+
+        It has holes where nothing is put, so that places cost no space.
+        """
+        with self._lock:
+            if self._fd < 0:
+                self._fd = _temporary()
+            base, self._end, self._users = self._end, self._end + size, self._users + 1
+            return self._fd, base
+
+    def leave(self) -> None:
+        """Close the descriptor when the last of those who joined has left."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.close(self._fd)
+                self._fd, self._end = -1, 0
 
     def refuse(self) -> None:
         """Give no room any more: the disk is full before it should be."""
@@ -124,11 +144,11 @@ def read_twice(locations: Iterable[str]) -> Iterator[None]:
                 _calls.files, _calls.room = {}, Room()
 
 
-def kept(location: str, state: Hashable) -> Kept | None:
-    """Return what is kept of a file in this state; None where no call reads it twice."""
+def kept(location: str, state: Hashable, size: int) -> Kept | None:
+    """Return what is kept of a file of `size` bytes in this state; None where no call reads it twice."""
     with _calls.lock:
         wanted = any(location in own for own in _calls.running)
-        return _calls.files.setdefault(state, Kept(_calls.room)) if wanted else None
+        return _calls.files.setdefault(state, Kept(_calls.room, size)) if wanted else None
 
 
 def _temporary() -> int:

@@ -9,6 +9,7 @@ from gradclip_cli.storage.base import LEFT
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.remote.client import FAILURES, Client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
+from gradclip_cli.storage.remote.kept import Room
 from gradclip_cli.storage.remote.urls import Url
 from gradclip_cli.text import shortlist
 
@@ -16,8 +17,11 @@ PART = 6 << 20
 """Bytes of a part or more, of which four are under way; S3 takes no smaller ones than 5 MiB."""
 MOST_PARTS = 9_000
 """S3 takes 10,000."""
-_KEPT = 64 << 20
-"""Bytes of small outputs that wait in memory to be put in place together; what is more waits in the store."""
+_KEPT = 32 << 20
+"""Bytes of small outputs that wait in memory to be put in place together; what is more waits on the disk.
+
+In the store each would cost two more requests, and a thread.
+"""
 _POLL, _SELDOM = 0.2, 30.0
 _PATIENCE = 3.0
 """Seconds for the uploads to be dropped when a signal ends the program: parts that are left behind cost money."""
@@ -25,7 +29,47 @@ _DROPPING = "performing DELETE"
 """What obstore says when dropping the parts has failed; it forgets then why they were dropped."""
 
 _under_way: set["_Parts"] = set()
-_small: dict["ObjectUpload", bytes] = {}
+
+
+class _Small:
+    """The bytes of a small output that waits: in memory, as long as there is room, or in one unnamed file for all."""
+
+    _room, _lock, _held = Room(), threading.Lock(), 0
+
+    def __init__(self, fd: int, nbytes: int) -> None:
+        data = os.pread(fd, nbytes, 0)
+        with _Small._lock:
+            fits = _Small._held + nbytes <= _KEPT
+            _Small._held += nbytes if fits else 0
+        self._data, self._nbytes, self._fd, self._at = data if fits else b"", nbytes, -1, 0
+        if not fits:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Write the bytes to the file; raises OSError."""
+        self._fd, self._at = self._room.join(len(data))
+        view, at = memoryview(data), self._at
+        try:
+            while view:
+                done = os.pwrite(self._fd, view, at)
+                view, at = view[done:], at + done
+        except OSError:
+            self.drop()
+            raise
+
+    def read(self) -> bytes:
+        """Return the bytes; raises OSError."""
+        return os.pread(self._fd, self._nbytes, self._at) if self._fd >= 0 else self._data
+
+    def drop(self) -> None:
+        """Give back what it takes."""
+        if self._fd >= 0:
+            self._fd = -1
+            self._room.leave()
+        else:
+            with _Small._lock:
+                _Small._held -= len(self._data)
+            self._data = b""
 
 
 def drop_all() -> str | None:
@@ -128,25 +172,30 @@ class ObjectUpload:
     def __init__(self, location: str, url: Url, client: Client, overwrite: bool, written: Callable[[], None]) -> None:
         self._location, self._key, self._client = location, url.key, client
         self._overwrite, self._written = overwrite, written
+        self._small: _Small | None = None
         self._parts: _Parts | None = None
         self._is_left = False
 
     def send(self, fd: int, nbytes: int) -> None:
-        """Send all parts of the file behind a descriptor; a small file is kept for a single request, as long as there is room."""
-        if nbytes <= PART and nbytes + sum(map(len, tuple(_small.values()))) <= _KEPT:
+        """Send all parts of the file behind a descriptor; a small file is kept for a single request."""
+        if nbytes <= PART:
             try:
-                _small[self] = os.pread(fd, nbytes, 0)
+                self._small = _Small(fd, nbytes)
             except OSError as error:
-                raise OutputError(reason(error), path=self._location) from error
+                message = f"{reason(error)} in the directory for temporary files; name a roomier one in TMPDIR"
+                raise OutputError(message, path=self._location) from error
             return
         self._parts = _Parts(self._location, self._client, self._key, fd, nbytes)
         self._asked(self._parts.start)
 
     def commit(self) -> None:
         """Make the file visible; refuse if there is one by now and it may not be replaced."""
-        small, parts, self._parts = _small.pop(self, None), self._parts, None
+        small, parts, self._small, self._parts = self._small, self._parts, None, None
         if small is not None:
-            self._asked(lambda: wait(lambda: self._put(small)))
+            try:
+                self._asked(lambda: wait(lambda: self._put(small.read())))
+            finally:
+                small.drop()
         elif parts is not None:
             try:
                 self._refuse_existing()
@@ -157,8 +206,9 @@ class ObjectUpload:
 
     def abort(self) -> bool:
         """Drop what was sent; return whether the store may have kept parts of it."""
-        _small.pop(self, None)
-        parts, self._parts = self._parts, None
+        small, parts, self._small, self._parts = self._small, self._parts, None, None
+        if small is not None:
+            small.drop()
         if parts is not None:
             self._drop(parts)
         return self._is_left

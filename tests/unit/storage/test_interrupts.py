@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -48,6 +49,22 @@ def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
             interrupts._end(signal.SIGTERM, None)
         assert ended == []
     assert ended == ["cleaned", "SIGTERM"]
+
+
+def test_a_second_signal_does_not_wait_for_others(
+    ended: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a step may take long, the first signal says so, its echo is one with it, and one that comes later ends the program."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(interrupts, "_waiting", [])
+    with interrupts.deferred("the store is asked"):
+        for seconds, done in ((0.0, []), (0.2, []), (1.0, ["cleaned", "SIGINT"])):
+            clock[0] += seconds
+            interrupts._end(signal.SIGINT, None)
+            assert ended == done
+        interrupts._waiting.clear()
+    assert capfd.readouterr().err == "note: the store is asked\n"
 
 
 def test_what_cleaning_up_has_to_say(ended: list[str], capfd: pytest.CaptureFixture[str]) -> None:

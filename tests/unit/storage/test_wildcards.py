@@ -22,6 +22,8 @@ NAMES = ("run/step_1.npz", "run/step_2.npz", "run/step_10.h5", "other/step_1.npz
         ("run/none*", ["run/none*"]),
         ("run/step_1.npz", ["run/step_1.npz"]),
         ("*/*/x", ["*/*/x"]),
+        ("*/step_2.npz", ["run/step_2.npz"]),
+        ("*/none.npz", ["*/none.npz"]),
     ],
 )
 def test_what_a_url_with_wildcards_stands_for(pattern: str, names: list[str]) -> None:

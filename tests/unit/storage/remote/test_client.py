@@ -156,6 +156,20 @@ def test_nobody_answers(server: Objects, monkeypatch: pytest.MonkeyPatch, url: s
         objects().size("s3://bkt/k")
 
 
+def test_requests_that_would_not_be_encrypted(server: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server elsewhere is not asked without encryption, and the line says what would allow it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio.invalid:9000")
+    with pytest.raises(InputError, match="not be encrypted; name one of https://, or set AWS_ALLOW_HTTP=true"):
+        objects().size("s3://bkt/k")
+
+
+def test_answers_that_end_early(server: Objects) -> None:
+    """Answers of which the end never comes are told from a server that says nothing."""
+    server.of["bkt/k"], server.wrong = b"abc" * 9, lambda asked: "cut"
+    with pytest.raises(InputError, match="broke off its answer, again and again; try again"):
+        objects().size("s3://bkt/k")
+
+
 def test_memory_is_shared_by_threads_of_our_own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line changes how its process takes memory, once; a program that calls our functions keeps its own way."""
     changed: list[tuple[int, int]] = []

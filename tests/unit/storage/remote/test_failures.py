@@ -40,6 +40,7 @@ PAGES = "\n\nDebug source:\nGeneric { uri: https://h/k?X-Amz-Signature=unspoken 
         (GenericError("status code: 400 <Code>ExpiredToken</Code>" + PAGES), Failure.REFUSED),
         (GenericError("InvalidMessage(InvalidContentType)" + PAGES), Failure.NOT_ENCRYPTED),
         (GenericError("Account must be specified" + PAGES), Failure.NO_ACCOUNT),
+        (GenericError("HTTP error: builder error, source: BadScheme" + PAGES), Failure.PLAIN),
         (GenericError("status code: 503" + PAGES), Failure.SILENT),
         (GenericError("HTTP error: error sending request" + PAGES), Failure.SILENT),
         (GenericError("status code: 501" + PAGES), Failure.UNSUPPORTED),

@@ -50,6 +50,25 @@ def test_any_range_is_what_the_object_holds(server: Objects, nbytes: int) -> Non
             file.read_into(nbytes - 1 if nbytes else 0, np.empty(2, np.uint8))
 
 
+def test_what_is_expected_past_the_end_of_a_head_that_is_all(server: Objects) -> None:
+    """Of a file that came whole with its head nothing is asked again, also where more is expected than there is."""
+    file, data = opened(server, 5_000)
+    file.expect([(4_000, 65_536), (4_990, 65_536)])
+    assert file.read(4_000, 65_536) == data[4_000:]
+    assert len(server.asked) == 1
+
+
+def test_what_is_read_again_and_again_is_kept(server: Objects) -> None:
+    """Small ranges of a large file that are expected several times are fetched twice at most."""
+    file, data = opened(server, WHOLE + 1)
+    ranges = [(at, 32 << 10) for at in range(HEAD, WHOLE, 1 << 20)]
+    with file:
+        for _ in range(5):
+            file.expect(ranges, more=True)
+            assert [file.read(*one) for one in ranges] == [data[at : at + nbytes] for at, nbytes in ranges]
+    assert len(server.asked) <= 1 + 2 * len(ranges)
+
+
 def test_a_small_file_is_fetched_whole(server: Objects) -> None:
     """Three thousand small reads of 12 MiB are four requests."""
     file, data = opened(server, 12 << 20)

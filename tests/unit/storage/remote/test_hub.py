@@ -30,7 +30,7 @@ def test_folders_of_a_repository(repository: Objects) -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        ("401", r"does not know who asks \(401\); set HF_TOKEN"),
+        ("401", r"does not know who asks \(401\); check HF_TOKEN and what"),
         ("403", "403"),
         ("503", "did not answer"),
         ("404", "does not exist"),

@@ -77,12 +77,12 @@ def test_a_range_that_is_refused_once(server: Objects, ranges: Ranges) -> None:
         ("short", "ends early", 2),
         ("416", "ends early", 2),
         ("no range", "sends whole files only", 1),
-        ("403", r"may not be read \(403\); set AWS_ACCESS_KEY_ID", 1),
+        ("403", r"may not be read \(403\); check AWS_ACCESS_KEY_ID and what", 1),
         ("401", "does not know who asks", 1),
         ("301", "another region; set AWS_REGION", 1),
         ("400", r"the server refuses it \(400\)", 2),
         ("503", r"did not answer \(503, 5 tries in [\d.]+ m?s\); try again", 5),
-        ("cut", "did not answer", 5),
+        ("cut", "broke off its answer", 5),
     ],
 )
 def test_lasting_errors(server: Objects, ranges: Ranges, wrong: str, reason: str, requests: int) -> None:

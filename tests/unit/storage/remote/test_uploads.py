@@ -153,13 +153,20 @@ def test_an_error_names_what_could_not_be_dropped(server: Objects, tmp_path: Pat
         assert ("may have kept" in str(caught.value)) is bool(wrong)
 
 
-def test_many_small_outputs_wait_in_the_store(
+def test_many_small_outputs_are_one_request_each(
     server: Objects, send: Callable[..., ObjectUpload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Small outputs are kept in memory up to a limit; the others are sent at once, and seen with them."""
+    """Small outputs wait in memory up to a limit, and the others in one file; nothing of them is left when they are in place."""
     monkeypatch.setattr(uploads, "_KEPT", 10)
-    waiting = [send(b"123456", url=f"s3://bkt/{number}") for number in range(3)]
-    assert len(server.uploads) == 2
-    for upload in waiting:
-        upload.commit()
-    assert [server.of[f"bkt/{number}"] for number in range(3)] == [b"123456"] * 3
+    before = len(os.listdir("/dev/fd"))
+    waiting = [send(f"12345{number}".encode(), url=f"s3://bkt/{number}") for number in range(5)]
+    assert (server.uploads, [asked for asked in server.asked if asked.method != "GET"]) == ({}, [])
+    assert len(os.listdir("/dev/fd")) == before + 1
+    waiting[1].abort()
+    for number in (4, 0, 2, 3):
+        waiting[number].commit()
+    assert {name: server.of.get(f"bkt/{name}") for name in range(5)} == {
+        name: f"12345{name}".encode() if name != 1 else None for name in range(5)
+    }
+    assert [asked.method for asked in server.asked] == ["PUT"] * 4
+    assert (uploads._Small._room._fd, uploads._Small._held) == (-1, 0)
