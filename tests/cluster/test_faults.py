@@ -20,6 +20,7 @@ from support.tensors import gradients
 from support.waiting import wait_for
 
 import gradclip_cli
+from gradclip_cli.engine.executors import dask
 
 pytestmark = pytest.mark.remote
 
@@ -95,6 +96,17 @@ def test_a_worker_with_other_sums(run: Path, tmp_path: Path) -> None:
         report = gradclip_cli.stats(run, scheduler=cluster.address)
     (note,) = [note for note in report.notes if note.kind == "cluster"]
     assert "sums powers to other bits" in note.text
+    assert digest(report) == expected(run)
+
+
+def test_a_worker_that_hangs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does not answer is not used, which the report says, and keeps nobody waiting."""
+    monkeypatch.setattr(dask, "_HUNG", 2.0)
+    with dask_cluster(tmp_path, "plain", "plain") as cluster:
+        cluster.workers[0].send_signal(signal.SIGSTOP)
+        report = gradclip_cli.stats(run, scheduler=cluster.address)
+    (note,) = [note for note in report.notes if note.kind == "cluster"]
+    assert note.text.endswith("is not used: it does not answer")
     assert digest(report) == expected(run)
 
 
