@@ -23,8 +23,8 @@ _PATIENCE = 5.0
 """Seconds for a scheduler to answer."""
 _HUNG = 60.0
 """Seconds for a worker to say what it is, for which it may have to import numpy. Dask waits five minutes for one that hangs."""
-_ANSWERS: Mapping[type, float | None] = {Keep: 20.0, Drop: 9.0, Show: None}
-"""Seconds for the answer to a message; a store takes what it takes to show an output."""
+_ANSWERS: Mapping[type, float] = {Keep: 20.0, Drop: 9.0, Show: 300.0}
+"""Seconds for the answer to a message; a store may take minutes to show a large output."""
 
 _SCHEMES = ("tcp://", "tls://")
 
@@ -111,9 +111,7 @@ class DaskScheduler:
             raise InputError(f"the scheduler {self.address} has ended; start it, and run again") from error
         return {worker: one for worker, one in found.items() if one is not None and not isinstance(one, OSError)}
 
-    def _ask(
-        self, do: Callable[[Any], Any], what: object, workers: Iterable[str], seconds: float | None
-    ) -> dict[str, Any]:
+    def _ask(self, do: Callable[[Any], Any], what: object, workers: Iterable[str], seconds: float) -> dict[str, Any]:
         """Return what workers answer, or the error; None for one that hangs, which does not keep the others waiting."""
 
         async def one(worker: str) -> Any:
