@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ _ANSWERS: Mapping[type, float] = {Keep: 20.0, Drop: 9.0, Show: 300.0}
 """Seconds for the answer to a message; a store may take minutes to show a large output."""
 
 _SCHEMES = ("tcp://", "tls://")
+_CERTIFICATES = "the files that DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …CLIENT__CERT and …CLIENT__KEY name"
 
 
 class DaskOrder:
@@ -180,10 +182,22 @@ def _client(address: str) -> "Client":
     thread.join(2 * _PATIENCE)
     if found:
         return found[0]
+    for error in failures:
+        if address.startswith("tls://") and (why := _tls_failure(error)):
+            raise UsageError(f"{address}: TLS failed ({why}); check {_CERTIFICATES}") from error
     lacks = [str(error) for error in failures if isinstance(error, TypeError)]  # tls:// without certificates
     said = f" ({lacks[0]})" if lacks else ""
     what = f"{address}: no Dask scheduler answers{said}; start one with `dask scheduler`"
     raise UsageError(what) from (failures[0] if failures else None)
+
+
+def _tls_failure(error: BaseException | None) -> str | None:
+    """Say which of the causes of an error lies in certificates or keys."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError):
+            return getattr(error, "verify_message", None) or error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextmanager
