@@ -20,6 +20,8 @@ from support.tensors import gradients
 from support.waiting import wait_for
 
 import gradclip_cli
+from gradclip_cli.engine.executors import dask
+from gradclip_cli.engine.executors.held_uploads import Keep
 
 pytestmark = pytest.mark.remote
 
@@ -95,6 +97,22 @@ def test_a_worker_with_other_sums(run: Path, tmp_path: Path) -> None:
         report = gradclip_cli.stats(run, scheduler=cluster.address)
     (note,) = [note for note in report.notes if note.kind == "cluster"]
     assert "sums powers to other bits" in note.text
+    assert digest(report) == expected(run)
+
+
+def test_a_worker_that_hangs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does not answer is not used, which the report says; nor is it waited for where it holds outputs."""
+    monkeypatch.setattr(dask, "_HUNG", 2.0)
+    monkeypatch.setattr(dask, "_ANSWERS", dict.fromkeys(dask._ANSWERS, 1.0))
+    with dask_cluster(tmp_path, "plain", "plain") as cluster:
+        cluster.workers[0].send_signal(signal.SIGSTOP)
+        report = gradclip_cli.stats(run, scheduler=cluster.address)
+        with cluster.client() as client:
+            scheduler = dask.connect(client)
+            every, answers = scheduler.workers(), scheduler.tell(Keep(frozenset()), None)
+    (note,) = [note for note in report.notes if note.kind == "cluster"]
+    assert note.text.endswith("is not used: it does not answer")
+    assert (len(every), list(answers.values())) == (2, [frozenset()])
     assert digest(report) == expected(run)
 
 

@@ -186,7 +186,7 @@ class Elsewhere:
 
     def _lost(self) -> list[Token]:
         held = self._held()
-        return [token for token in self._at if token not in held]
+        return sorted(token for token in self._at if token not in held)
 
     def _keep_all(self) -> None:
         """Go on asking after what workers hold; one of them that does not answer does not keep the others waiting."""
@@ -200,18 +200,17 @@ class Elsewhere:
     def _show(self, token: Token) -> None:
         """Have the worker make an output visible; raise OutputError if it cannot, or is lost."""
         worker, target = self._at.pop(token), str(self._files[token].target)
-        unknown = (
-            f"worker {worker} was lost while it put it in place, which may be done; look, or run again with --overwrite"
-        )
+        unknown = "put it in place, which may be done; look, or run again with --overwrite"
         try:
             answer = self._tell(Show(token), [worker]).get(worker)
         except InputError as error:
-            raise OutputError(unknown, path=target) from error
+            raise OutputError(f"the scheduler ended while worker {worker} {unknown}", path=target) from error
         if isinstance(answer, Exception):
             raise answer
         if answer is not True:
             dropped = f"worker {worker} has dropped it before it was put in place; run again with --overwrite"
-            raise OutputError(unknown if answer is None else dropped, path=target)
+            lost = f"worker {worker} was lost while it {unknown}"
+            raise OutputError(lost if answer is None else dropped, path=target)
         if (store := remote_store(target)) is not None:
             store.forget()
 

@@ -36,8 +36,8 @@ class Scheduler(Protocol):
     def workers(self) -> Mapping[str, int]:
         """Return the threads of each worker by its address."""
 
-    def identities(self, types: tuple[float, ...]) -> Mapping[str, Identity | str]:
-        """Return what each worker is, or why it cannot say."""
+    def identities(self, types: tuple[float, ...]) -> Mapping[str, Identity | str | None]:
+        """Return what each worker is, or why it cannot say; None for one that does not answer."""
 
     def send(self, order: Order, only: Iterable[str] | None) -> Any:
         """Send an order to any worker, or to one of those; return it as `Pending`."""
@@ -76,10 +76,19 @@ class ClusterWorkers:
                 self._looked, self._alone = now, None if self.threads else self._alone or now
 
     def check_versions(self) -> None:
-        """Compare all workers with this machine."""
+        """Compare all workers with this machine; one that hangs is not used."""
         found = self._scheduler.identities(tuple(p for p, _ in self._identity.sums))
-        why = {worker: one if isinstance(one, str) else self._identity.refusal(one) for worker, one in found.items()}
-        others = [one for one in found.values() if isinstance(one, str) or one.version != self._identity.version]
+        why = {
+            worker: "it does not answer"
+            if one is None
+            else one
+            if isinstance(one, str)
+            else self._identity.refusal(one)
+            for worker, one in found.items()
+        }
+        others = [
+            one for one in found.values() if isinstance(one, str) or (one and one.version != self._identity.version)
+        ]
         if others:
             other = others[0]
             of = f"run gradclip {other.version}" if isinstance(other, Identity) else f"cannot run gradclip ({other})"

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
+import ssl
 import threading
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster import Cluster
-from gradclip_cli.engine.executors.held_uploads import Message, answer
+from gradclip_cli.engine.executors.held_uploads import Drop, Keep, Message, Show, answer
 from gradclip_cli.engine.executors.orders import Answer, Order, answered
 from gradclip_cli.engine.executors.progress import Progress
 from gradclip_cli.errors import InputError, LostWorkersError, UsageError
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5.0
 """Seconds for a scheduler to answer."""
+_HUNG = 60.0
+"""Seconds for a worker to say what it is, for which it may have to import numpy. Dask waits five minutes for one that hangs."""
+_ANSWERS: Mapping[type, float] = {Keep: 20.0, Drop: 9.0, Show: 300.0}
+"""Seconds for the answer to a message; a store may take minutes to show a large output."""
 
 _SCHEMES = ("tcp://", "tls://")
+_CERTIFICATES = "the files that DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …CLIENT__CERT and …CLIENT__KEY name"
 
 
 class DaskOrder:
@@ -74,11 +80,11 @@ class DaskScheduler:
             raise InputError(f"the scheduler {self.address} has ended; start it, and run again") from error
         return dict(found)
 
-    def identities(self, types: tuple[float, ...]) -> dict[str, Identity | str]:
-        """Return what each worker is, or why it cannot say."""
-        found = self._client.run(identity, types, on_error="return")
+    def identities(self, types: tuple[float, ...]) -> dict[str, Identity | str | None]:
+        """Return what each worker is, or why it cannot say; None for one that does not answer."""
+        found = self._ask(identity, types, self.workers(), _HUNG)
         return {
-            worker: one if isinstance(one, Identity) else f"{type(one).__name__}: {one}"
+            worker: one if one is None or isinstance(one, Identity) else f"{type(one).__name__}: {one}"
             for worker, one in found.items()
             if not isinstance(one, OSError)  # it is lost
         }
@@ -102,10 +108,26 @@ class DaskScheduler:
         there = self.workers()  # Dask waits half a minute for one that is not
         workers = [one for one in there if only is None or one in only]
         try:
-            found = self._client.run(_answered, message, workers=workers, on_error="return")
+            found = self._ask(_answered, message, workers, _ANSWERS[type(message)])
         except (OSError, AttributeError, RuntimeError, ValueError, CancelledError) as error:
             raise InputError(f"the scheduler {self.address} has ended; start it, and run again") from error
-        return {worker: one for worker, one in found.items() if not isinstance(one, OSError)}
+        return {worker: one for worker, one in found.items() if one is not None and not isinstance(one, OSError)}
+
+    def _ask(self, do: Callable[[Any], Any], what: object, workers: Iterable[str], seconds: float) -> dict[str, Any]:
+        """Return what workers answer, or the error; None for one that hangs, which does not keep the others waiting."""
+
+        async def one(worker: str) -> Any:
+            asking = self._client.run(do, what, workers=[worker], on_error="return", asynchronous=True)
+            try:
+                return (await asyncio.wait_for(asking, seconds)).get(worker)
+            except TimeoutError:
+                return None
+
+        async def each() -> list[Any]:
+            return await asyncio.gather(*map(one, workers))
+
+        workers = list(workers)
+        return dict(zip(workers, self._client.sync(each), strict=True))
 
     def close(self) -> None:
         """Disconnect, if the connection is ours."""
@@ -160,10 +182,22 @@ def _client(address: str) -> "Client":
     thread.join(2 * _PATIENCE)
     if found:
         return found[0]
+    for error in failures:
+        if address.startswith("tls://") and (why := _tls_failure(error)):
+            raise UsageError(f"{address}: TLS failed ({why}); check {_CERTIFICATES}") from error
     lacks = [str(error) for error in failures if isinstance(error, TypeError)]  # tls:// without certificates
     said = f" ({lacks[0]})" if lacks else ""
     what = f"{address}: no Dask scheduler answers{said}; start one with `dask scheduler`"
     raise UsageError(what) from (failures[0] if failures else None)
+
+
+def _tls_failure(error: BaseException | None) -> str | None:
+    """Say which of the causes of an error lies in certificates or keys."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError):
+            return getattr(error, "verify_message", None) or error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextmanager

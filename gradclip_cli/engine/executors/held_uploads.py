@@ -192,6 +192,7 @@ class HeldOutputs:
 
     def __init__(self) -> None:
         self._of, self._lock = dict[Token, _Held](), threading.Lock()
+        self._over = set[str]()  # runs: what was asked for before they were dropped may be heard of after that
 
     def answer(self, message: Message | Hold, fd: int = -1) -> Any:
         """Do what a message says."""
@@ -201,6 +202,7 @@ class HeldOutputs:
             return self._keep(message.tokens)
         if isinstance(message, Show):
             return self._show(message.token)
+        self._over.add(message.run)
         return self.drop(lambda one: one.order.token[0] == message.run)
 
     def drop(self, which: Callable[[_Held], bool] = bool) -> list[str]:
@@ -216,18 +218,19 @@ class HeldOutputs:
         self.drop(lambda one: one.until < time.monotonic())
 
     def _hold(self, order: Hold, fd: int) -> None:
-        store, sound = remote_store(order.location), False
-        if store is None:
+        if (store := remote_store(order.location)) is None:
             raise ValueError(order.location)
         with using(order.asking):
-            held = _Held(store.upload(order.location, order.overwrite), order)
+            held, sound = _Held(store.upload(order.location, order.overwrite), order), False
             self.drop(lambda one: one.order.token == order.token)
             with self._lock:
-                self._of[order.token] = held
+                if order.token[0] not in self._over:
+                    self._of[order.token] = held
             try:
-                held.upload.send(fd, order.nbytes)
-                held.extend()
-                sound = self._of.get(order.token) is held
+                if self._of.get(order.token) is held:
+                    held.upload.send(fd, order.nbytes)
+                    held.extend()
+                    sound = self._of.get(order.token) is held
             except OSError as error:
                 raise OutputError(reason(error), path=order.location) from error
             finally:
@@ -239,11 +242,9 @@ class HeldOutputs:
 
     def _keep(self, tokens: frozenset[Token]) -> frozenset[Token]:
         with self._lock:
-            found = {
-                token: one for token in tokens if (one := self._of.get(token)) is not None and one.until < math.inf
-            }
-            for one in found.values():
-                one.extend()
+            found = [token for token in tokens & self._of.keys() if self._of[token].until < math.inf]
+            for token in found:
+                self._of[token].extend()
         return frozenset(found)
 
     def _show(self, token: Token) -> bool:

@@ -15,7 +15,7 @@ from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.progress import taken
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import outputs_of_a_task
-from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.formats.sharing import calls
 from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.storage.remote.settings import Settings, using
@@ -94,6 +94,11 @@ def answered(order: Order, worker: str) -> Answer:
         np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
     ):
         reply = _done(order)
+        if isinstance(
+            reply.error, UsageError
+        ):  # of the environment here: the client has checked its own, and all options
+            advice = "" if "; " in reply.error.message else "; look at its environment"
+            reply = reply._replace(error=InputError(f"{reply.error.message} (on worker {worker}){advice}"))
         unseen = getattr(reply.error, "path", None)
         if unseen is not None and (is_remote(unseen) or os.path.exists(place_of(unseen))):
             unseen = None

@@ -17,7 +17,7 @@ import gradclip_cli
 from gradclip_cli.commands.apply import elsewhere
 from gradclip_cli.engine.executors import cluster, dask, held_uploads
 from gradclip_cli.engine.executors.held_uploads import HeldOutputs, Keep, Message, Show
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import InputError, OutputError
 from unit.engine.executors.made import Scheduler
 
 STEPS = 3
@@ -38,6 +38,11 @@ class Losing(Scheduler):
             self._held.drop()
             return {}
         return super().tell(message, only)
+
+
+def ends() -> bool:
+    """Say what Dask says of a scheduler that has ended."""
+    raise InputError("the scheduler tcp://fake:8786 has ended")
 
 
 @pytest.fixture
@@ -111,6 +116,9 @@ def test_lost_while_they_are_shown(
         apply(tmp_path)
     assert list(outputs(server)) == ["step_0.npz"]
     del server.of["bkt/out/step_0.npz"]
+    scheduler.loses = lambda message: isinstance(message, Show) and ends()
+    with pytest.raises(OutputError, match=r"step_0\.npz: the scheduler ended while worker .* put it in place"):
+        apply(tmp_path)
     scheduler.loses = lambda message: False
     real = elsewhere.Elsewhere.settle
 

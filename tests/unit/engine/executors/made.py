@@ -31,7 +31,7 @@ class Scheduler:
 
     def __init__(self, *workers: str, odd: Mapping[str, Callable[[Order], Answer | None]] | None = None) -> None:
         self.every, self.odd = list(workers), odd or {}
-        self.who: dict[str, Identity | str] = {}
+        self.who: dict[str, Identity | str | None] = {}
         self.under_way: list[Waiting] = []
         self.sent, self.most, self.cancelled, self.closed = list[str](), 0, 0, False
 
@@ -39,7 +39,7 @@ class Scheduler:
         """Return one thread for each."""
         return dict.fromkeys(self.every, 1)
 
-    def identities(self, types: tuple[float, ...]) -> Mapping[str, Identity | str]:
+    def identities(self, types: tuple[float, ...]) -> Mapping[str, Identity | str | None]:
         """Return what was set, or else that of this process."""
         return {worker: self.who.get(worker, identity(types)) for worker in self.every}
 

@@ -168,6 +168,15 @@ def test_other_sums(scheduler: Scheduler) -> None:
         pass
 
 
+def test_a_worker_that_hangs(scheduler: Scheduler) -> None:
+    """A worker that does not say what it is is not used, and a note says so."""
+    scheduler.who = {"one": None}
+    with Cluster(scheduler) as workers:
+        assert list(workers.map(errands.square, range(30), LARGE)) == [k * k for k in range(30)]
+    assert set(scheduler.sent) == {"two"}
+    assert [note.text for note in workers.notes] == ["worker one is not used: it does not answer"]
+
+
 def test_a_worker_that_refuses_later(scheduler: Scheduler) -> None:
     """What a worker refuses is sent to another one."""
     scheduler.odd = {"two": lambda order: Answer("two", refusal="has numpy 1")}

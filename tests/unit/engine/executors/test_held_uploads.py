@@ -76,6 +76,15 @@ def test_a_run_that_is_over(server: Objects, held: HeldOutputs) -> None:
     assert len(server.uploads) == 1
 
 
+def test_an_order_of_a_run_that_is_over(server: Objects, held: HeldOutputs) -> None:
+    """What is heard of after its run was dropped is not sent at all, as from a process that has only begun."""
+    held.answer(Drop("run"))
+    before = len(server.asked)
+    with pytest.raises(OutputError, match="not wanted any more"):
+        hold(held)
+    assert len(server.asked) == before
+
+
 def test_a_run_that_is_over_while_it_is_sent(server: Objects, held: HeldOutputs) -> None:
     """What is dropped while it is sent is an error for who sends it."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gradclip_cli.engine.executors.canary import identity
 from gradclip_cli.engine.executors.orders import Order, answered
 from gradclip_cli.engine.executors.serving import Reply
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.storage.remote.settings import Settings, current
 from unit.engine.executors import errands
@@ -52,6 +52,18 @@ def test_remote_files_are_asked_for_as_the_client_says() -> None:
     found = reply(answered(order(connections, 0, asking=Settings(3)), "one").reply)
     assert found.results == [(3, "worker one")]
     assert current() == Settings()
+
+
+def lacks(_: object) -> None:
+    """Ask for what the environment does not have."""
+    raise UsageError("s3:// needs obstore")
+
+
+def test_what_a_worker_lacks() -> None:
+    """What would be wrong usage on this machine, whose options are checked, names the worker that it is wrong with."""
+    found = reply(answered(order(lacks, 0), "one").reply)
+    assert type(found.error) is InputError
+    assert str(found.error) == "s3:// needs obstore (on worker one); look at its environment"
 
 
 def test_what_will_be_read_is_said_before() -> None:
