@@ -9,6 +9,7 @@ is compared to, the ratio and its limit, the same of the seconds of processors, 
 import argparse
 import compileall
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     print(pages.sentence_of_machine(facts), pages.HEADING, sep="\n", flush=True)
     found = []
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="gradclip-bench-") as folder:
+        os.environ["TMPDIR"] = folder  # what a command keeps for itself lies where dumps and downloads do
         for figures in table(comparisons, Dumps(Path(folder), options.scale), patience):
             print(pages.line(figures), flush=True)
             found.append(figures)

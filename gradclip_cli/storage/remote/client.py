@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 FAILURES = (BaseError, FileNotFoundError, PermissionError, ValueError)
 """What obstore raises for what is not there, not allowed, or goes wrong."""
 
-_PARTS_AT_ONCE = 4
+_PARTS_AT_ONCE = 6
 _LEAST_PART = 256 << 10
 """Bytes of an answer that are at least handed over at once: they are received in parts of some 400 kB."""
 _VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *AUTHORITIES)

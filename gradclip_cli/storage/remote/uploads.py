@@ -14,7 +14,7 @@ from gradclip_cli.storage.remote.urls import Url
 from gradclip_cli.text import shortlist
 
 PART = 6 << 20
-"""Bytes of a part or more, of which four are under way; S3 takes no smaller ones than 5 MiB."""
+"""Bytes of a part or more, of which six are under way; S3 takes no smaller ones than 5 MiB."""
 MOST_PARTS = 9_000
 """S3 takes 10,000."""
 _KEPT = 32 << 20
