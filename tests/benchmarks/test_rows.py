@@ -36,9 +36,9 @@ def comparisons() -> list[Comparison]:
 
 
 def marked() -> Iterator[Any]:
-    """Yield all comparisons, every second one as `heavy`, and all of pages, which take seconds, however small their runs are."""
+    """Yield all comparisons, three of four as `heavy`, and all of pages, which take seconds, however small their runs are."""
     for k, one in enumerate(comparisons()):
-        yield pytest.param(one, id=one.works[0].name, marks=heavy if one.seconds or k % 2 else ())
+        yield pytest.param(one, id=one.works[0].name, marks=heavy if one.seconds or k % 4 else ())
 
 
 @pytest.mark.parametrize("comparison", list(marked()))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.command import GRADCLIP
+from support.matrices import heavy
 
 import gradclip_cli
 from faults.scenarios import OLD, environment
@@ -240,6 +241,7 @@ def test_eight_writers_of_one_target(tmp_path: Path) -> None:
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
 
 
+@heavy
 def test_one_of_eight_writers_is_the_first(tmp_path: Path) -> None:
     """Without --overwrite one of eight runs makes the file, and the others are refused: none replaces another's."""
     for k in range(8):

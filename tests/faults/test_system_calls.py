@@ -56,15 +56,15 @@ each_share = pytest.mark.parametrize("share", [0, pytest.param(1, marks=heavy)])
 """Which half of the calls that are tried by default."""
 
 
-def every_second(first: int) -> pytest.MarkDecorator:
-    """Try every second scenario by default: errors in some, kills in the others."""
-    marks: list[tuple[pytest.MarkDecorator, ...]] = [() if k % 2 == first else (heavy,) for k in range(len(SCENARIOS))]
+def every_third(first: int) -> pytest.MarkDecorator:
+    """Try every third scenario by default: errors in some, kills in the others."""
+    marks: list[tuple[pytest.MarkDecorator, ...]] = [() if k % 3 == first else (heavy,) for k in range(len(SCENARIOS))]
     cells = [pytest.param(one, id=one.name, marks=mark) for one, mark in zip(SCENARIOS, marks, strict=True)]
     return pytest.mark.parametrize("scenario", cells)
 
 
 @each_share
-@every_second(1)
+@every_third(1)
 def test_every_error_is_told_and_leaves_nothing(scenario: Scenario, share: int, tmp_path: Path, sound: Path) -> None:
     """A call that fails ends in one line and exit 3 or 5, or does no harm; targets are old or new, and nothing else is left."""
     wanted = undisturbed(scenario, sound / scenario.name)
@@ -102,7 +102,7 @@ def errors_of(scenario: Scenario, folder: Path, sound: Path, call: Call, error: 
 
 
 @each_share
-@every_second(0)
+@every_third(0)
 def test_a_kill_leaves_the_old_file_or_the_new_one(scenario: Scenario, share: int, tmp_path: Path, sound: Path) -> None:
     """Killed at any call, a run leaves each target byte for byte as it was or as it was to be, and its inputs as they were."""
     wanted = undisturbed(scenario, sound / scenario.name)

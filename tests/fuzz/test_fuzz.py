@@ -45,7 +45,7 @@ def test_a_number_makes_one_mutant(format: str) -> None:
     ("act", "what"),
     [
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), "ended by SIGSEGV"),
-        (lambda: [None for _ in iter(int, 1)], "more than 1 s of work"),
+        pytest.param(lambda: [None for _ in iter(int, 1)], "more than 1 s of work", marks=heavy),
         (lambda: "a wrong answer", "a wrong answer"),
     ],
     ids=["crash", "hang", "finding"],

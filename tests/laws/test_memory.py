@@ -192,7 +192,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["stats", "-f", "json"], 180),
         pytest.param(["check", "-f", "json"], 260, marks=heavy),
         pytest.param(["ls", "-f", "json"], 120, marks=heavy),
-        (["apply", "-q", "-s", "clip-by-global-norm", "-t", "1", "-o"], 180),
+        pytest.param(["apply", "-q", "-s", "clip-by-global-norm", "-t", "1", "-o"], 180, marks=heavy),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

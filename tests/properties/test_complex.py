@@ -46,7 +46,7 @@ def close(found: Any, expected: float) -> bool:
 
 @pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
 @given(array=arrays(COMPLEX))
-@few(60)
+@few(40)
 def test_norms_are_those_of_moduli(p: float, array: NDArray[Any]) -> None:
     """The norm and the largest modulus agree with exact ones to 1e-12, from subnormals to the largest."""
     array = finite(array)
@@ -58,7 +58,7 @@ def test_norms_are_those_of_moduli(p: float, array: NDArray[Any]) -> None:
 
 
 @given(array=arrays(COMPLEX))
-@few(100)
+@few(66)
 def test_elements_that_are_not_finite_are_counted_once(array: NDArray[Any]) -> None:
     """An element counts once, whatever its parts; zeros are elements with both parts 0, of either sign."""
     nonfinite = ~(np.isfinite(array.real) & np.isfinite(array.imag))
@@ -78,7 +78,7 @@ def limited(part: float, size: float, c: float) -> float:
 
 
 @given(array=arrays(COMPLEX), c=st.floats(1e-6, 1e6))
-@few(150)
+@few(100)
 def test_elements_are_limited_in_their_direction(array: NDArray[Any], c: float) -> None:
     """What is at most c keeps every bit, all else has the modulus c in its direction, each part to a rounding or two."""
     array = finite(array)
@@ -101,7 +101,7 @@ def test_elements_are_limited_in_their_direction(array: NDArray[Any], c: float) 
 
 @pytest.mark.parametrize("strategy", [one.name for one in STRATEGIES if one.takes_threshold])
 @given(array=arrays(COMPLEX))
-@few(40)
+@few(26)
 def test_a_large_threshold_changes_no_bit(strategy: str, array: NDArray[Any]) -> None:
     """Where nothing is above the threshold, every bit stays."""
     array = finite(array)
@@ -113,7 +113,7 @@ def test_a_large_threshold_changes_no_bit(strategy: str, array: NDArray[Any]) ->
 
 
 @given(a=arrays(COMPLEX), seed=st.integers(0, 99), dtype=st.sampled_from(COMPLEX))
-@few(100)
+@few(66)
 def test_differences_are_moduli(a: NDArray[Any], seed: int, dtype: np.dtype[Any]) -> None:
     """A dump equals itself, whatever its bits; how far apart two are is the largest |a - b|."""
     with memory_folder() as at:

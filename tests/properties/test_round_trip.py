@@ -52,7 +52,7 @@ def look(path: Path, dump: Dump) -> Dump:
 
 @pytest.mark.parametrize("options", NOTHING, ids=["none", "inf"])
 @given(dump=dumps(list(CODES.values())))
-@few(100)
+@few(66)
 def test_the_same_format_keeps_every_bit(options: dict[str, Any], dump: Dump) -> None:
     """Without a strategy, and with a threshold of infinity, a file is copied as it is."""
     with memory_folder() as at:
@@ -67,7 +67,7 @@ KEPT: dict[str, Any] = {"strategy": "none", "nonfinite": "skip", "output_dtype":
 
 @pytest.mark.parametrize("format", SUFFIXES)
 @given(dump=dumps(list(CODES.values())))
-@few(120)
+@few(80)
 def test_another_format_keeps_every_bit_or_refuses(format: str, dump: Dump) -> None:
     """A conversion holds the same names, shapes, dtypes and bits, there and back; what has no place there is refused, exit 5."""
     with memory_folder() as at:
@@ -87,7 +87,7 @@ def test_another_format_keeps_every_bit_or_refuses(format: str, dump: Dump) -> N
 
 @pytest.mark.parametrize("format", SUFFIXES)
 @given(dump=dumps([dtype for code, dtype in CODES.items() if not code.startswith("F8")]))
-@few(80)
+@few(53)
 def test_a_copy_of_another_format_keeps_every_bit(format: str, dump: Dump) -> None:
     """A file of any format that is not changed is the same file again."""
     with memory_folder() as at:

@@ -76,6 +76,7 @@ def test_results_come_in_order(either: Processes) -> None:
     assert set(either.map(errands.process, range(100), 1)) <= {worker.pid for worker in either._workers}
 
 
+@heavy
 def test_what_is_small_stays_here(workers: Processes) -> None:
     """Without bytes to go through, and for a single item, no process is started."""
     assert set(workers.map(errands.process, range(10))) == {os.getpid()}
@@ -121,6 +122,7 @@ def test_the_first_error_wins(either: Processes) -> None:
     assert list(either.map(errands.square, range(20), 1)) == [k * k for k in range(20)]
 
 
+@heavy
 def test_results_before_an_error_come_first(workers: Processes) -> None:
     """All results before the item that fails are yielded."""
     results = workers.map(errands.fail_late, range(100), 1)
@@ -130,6 +132,7 @@ def test_results_before_an_error_come_first(workers: Processes) -> None:
     assert found == list(range(21))
 
 
+@heavy
 def test_a_bug_keeps_its_traceback(workers: Processes) -> None:
     """An unexpected error is raised as it is, and says where it was."""
     with pytest.raises(ZeroDivisionError) as caught:
@@ -137,7 +140,7 @@ def test_a_bug_keeps_its_traceback(workers: Processes) -> None:
     assert "errands.py" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("task", [errands.odd, errands.unsendable])
+@pytest.mark.parametrize("task", [errands.odd, pytest.param(errands.unsendable, marks=heavy)])
 def test_what_cannot_be_sent_back(task: Callable[[int], Any], workers: Processes) -> None:
     """An error or a result that cannot be pickled is one line here, not a silence."""
     with pytest.raises(RuntimeError, match="in a worker process: "):
@@ -212,7 +215,7 @@ def test_a_map_that_is_forgotten_does_not_mix_with_the_next(workers: Processes) 
     assert list(workers.map(errands.square, range(50), 1)) == [k * k for k in range(50)]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.param(MemoryError, marks=heavy)])
 def test_an_interrupt_of_the_caller(error: type[BaseException], workers: Processes) -> None:
     """An interrupt between two results ends all workers."""
 
@@ -254,6 +257,7 @@ def test_room_for_two_in_all(either: Processes, tmp_path: Path) -> None:
     assert (inside, most) == (0, 2)
 
 
+@heavy
 def test_more_items_may_need_more_workers(workers: Processes) -> None:
     """A map of two items starts two workers, and a longer one after it the rest."""
     assert list(workers.map(errands.square, range(2), 1)) == [0, 1]

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 from support.memory_store import MemoryFile, memory_store
 from support.tensors import PLAIN
 
@@ -48,7 +49,12 @@ def test_who_reads_on_gets_them_by_the_thousand(path: Path, asked: Counter[str])
 
 
 @pytest.mark.parametrize(
-    ("harmful", "told"), [("deadly", "died: SIGSEGV"), ("endless", "not come to an end"), ("greedy", "more memory")]
+    ("harmful", "told"),
+    [
+        ("deadly", "died: SIGSEGV"),
+        pytest.param("endless", "not come to an end", marks=heavy),
+        ("greedy", "more memory"),
+    ],
 )
 @pytest.mark.usefixtures("harm")
 def test_one_that_does_harm_is_told_among_many(harmful: str, told: str, path: Path, asked: Counter[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.made_runs import hostile
+from support.matrices import heavy
 from support.run_reports import run_report
 
 from gradclip_cli.render.html import page as pages
@@ -68,6 +69,7 @@ def test_a_page_of_hostile_names_holds_two_scripts(tmp_path: Path) -> None:
     assert "clips 3 &lt; 4 steps</output>" in found
 
 
+@heavy  # `make browser` looks at one, too
 @pytest.mark.usefixtures("_drawn")
 def test_a_static_page_has_no_script(tmp_path: Path) -> None:
     """Its pictures are SVG, each for a wide and for a narrow page, and its policy allows no script."""
