@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.command import Run, Save
+from support.matrices import crossed
 from support.official import Array, load, save_as
 
 STRATEGIES = ("clip-by-global-norm", "clip-l2-per-layer", "clip-by-norm", "clip-by-value")
@@ -90,8 +91,7 @@ def read(run: Run, *argv: str | Path) -> Any:
     return json.loads(result.out)
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("strategy", "rule"), crossed(STRATEGIES, RULES))
 def test_the_same_number_everywhere(strategy: str, rule: str, steps: list[Step], run: Run) -> None:
     """What is printed, suggested and applied is one number to the bit: numpy's over what each dump has."""
     missing = ("run", "--allow-missing", "-s", strategy)

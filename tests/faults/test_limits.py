@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.command import GRADCLIP
+from support.matrices import heavy
 
 from faults.scenarios import OLD, environment, save
 from gradclip_cli import apply
 
 HALVE = ["-s", "clip-by-global-norm", "-t", "1", "-q", "--overwrite"]
 SUFFIXES = (".safetensors", ".npz", ".h5")
-PAIRS = [(suffix, suffix) for suffix in SUFFIXES] + [(".safetensors", ".h5"), (".h5", ".npz")]
+PAIRS = [
+    *((suffix, suffix) for suffix in SUFFIXES),
+    *(pytest.param(*pair, marks=heavy) for pair in ((".safetensors", ".h5"), (".h5", ".npz"))),
+]
 
 
 def gradclip(folder: Path, *argv: str, under: Sequence[str] = (), **options: Any) -> subprocess.CompletedProcess[str]:

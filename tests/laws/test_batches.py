@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from support.elsewhere import copied
+from support.matrices import heavy
 from support.official import save_as
 
 import gradclip_cli
@@ -269,7 +270,11 @@ def ways(report: Report, paths: Iterable[Path], options: Mapping[str, Any], monk
 @pytest.mark.parametrize(
     ("series", "report"),
     [(one, "stats") for one in SERIES]
-    + [(one, "check") for one in SERIES if one not in ("scaled", "skipped")]
+    + [
+        pytest.param(one, "check", marks=heavy if k % 2 else ())
+        for k, one in enumerate(SERIES)
+        if one not in ("scaled", "skipped")
+    ]
     + [(one, "report") for one in ("scaled", "skipped", "stuck")],
 )
 def test_a_series(series: str, report: str, tmp_path: Path, monkeypatch: Patch) -> None:
