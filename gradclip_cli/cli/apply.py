@@ -27,8 +27,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.remote import remote_options
-from gradclip_cli.cli.scheduler import scheduler_option
+from gradclip_cli.cli.remote import remote_options, scheduler_option
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.cli.units import unit_options, weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options

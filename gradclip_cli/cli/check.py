@@ -31,8 +31,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.remote import remote_options
-from gradclip_cli.cli.scheduler import scheduler_option
+from gradclip_cli.cli.remote import remote_options, scheduler_option
 from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.cli.units import weights_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options

@@ -1,4 +1,4 @@
-"""Options of how remote files are asked for, which every command that reads dumps has."""
+"""Options of what is beyond this machine: how remote files are asked for, which every command has that reads dumps, and a cluster."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -32,9 +32,19 @@ _OPTIONS = (
     ),
 )
 
+scheduler_option = grouped(
+    RUN,
+    click.option(
+        "--scheduler",
+        metavar="URL",
+        help="Work on a Dask cluster that shares the file system: tcp://HOST:PORT, or tls://.",
+    ),
+    rare=True,
+)
+
 
 def remote_options(command: Command) -> Command:
-    """Add the options to a command, which runs under what they say."""
+    """Add the options of remote files to a command, which runs under what they say."""
 
     @wraps(command)
     def under(connections: int, anonymous: bool, timeout: float, **options: Any) -> Any:

@@ -12,8 +12,7 @@ from gradclip_cli.cli.measuring import cache_option, measuring_options, series_o
 from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
 from gradclip_cli.cli.output import refuse_left_out, warn, warn_of_cached
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.remote import remote_options
-from gradclip_cli.cli.scheduler import scheduler_option
+from gradclip_cli.cli.remote import remote_options, scheduler_option
 from gradclip_cli.cli.types import PATH
 from gradclip_cli.notes import lines
 from gradclip_cli.render.html.drawing import FORMATS

@@ -19,8 +19,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn, warn_of_cached
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.remote import remote_options
-from gradclip_cli.cli.scheduler import scheduler_option
+from gradclip_cli.cli.remote import remote_options, scheduler_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.stats.plan import EVERY
 from gradclip_cli.errors import InputError

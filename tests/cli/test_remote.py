@@ -254,7 +254,7 @@ def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
 
     def slowly(asked: object) -> str:
         if "partNumber" in getattr(asked, "query", {}):
-            time.sleep(0.2)  # six of eight parts are under way when the signal comes, which waits 3 seconds for them
+            time.sleep(0.2)  # each part, one after the other; six are under way at the signal, which waits 3 seconds
         return ""
 
     server.wrong = slowly
